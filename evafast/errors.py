@@ -1,0 +1,29 @@
+"""Errors that a user can cause, each one clear line: name, wanted, got, what to do."""
+
+from __future__ import annotations
+
+
+class EvafastError(Exception):
+    """Base of every error that evafast raises on purpose; its text is one line."""
+
+
+class UsageError(EvafastError, ValueError):
+    """Wrong usage or unusable input: the user can mend it. Exit code 2."""
+
+
+class RunError(EvafastError, RuntimeError):
+    """A failure while running (disk full, device lost, NaN depth). Exit code 1."""
+
+
+def quoted(name: object) -> str:
+    """Return a file name or other text as it may safely stand in one line.
+
+    Newlines, control characters and undecodable bytes (surrogates) come out escaped.
+    """
+    text = str(name)
+    safe = "".join(c if c.isprintable() and not 0xD800 <= ord(c) <= 0xDFFF else _escape(c) for c in text)
+    return f"'{safe}'"
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
