@@ -23,8 +23,17 @@ _HOME = {
 }
 
 __all__ = [  # noqa: RUF022 - in the order of the flow
-    "DenseDepth", "DenseDepthConfig", "relative_depth", "load_weights", "save_safetensors",
-    "DepthEstimator", "DepthMaps", "check_finite", "EncodedDepth", "encode", "decode",
+    "DenseDepth",
+    "DenseDepthConfig",
+    "relative_depth",
+    "load_weights",
+    "save_safetensors",
+    "DepthEstimator",
+    "DepthMaps",
+    "check_finite",
+    "EncodedDepth",
+    "encode",
+    "decode",
 ]
 
 if TYPE_CHECKING:

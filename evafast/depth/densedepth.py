@@ -70,23 +70,35 @@ class DenseDepthConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", tuple(self.blocks))
         if len(self.blocks) != 4:
-            raise UsageError(f"blocks: wanted 4 counts, got {len(self.blocks)}; give e.g. 6,12,32,32")
+            raise UsageError(
+                f"blocks: wanted 4 counts, got {len(self.blocks)}; give e.g. 6,12,32,32"
+            )
         counts = {f"blocks[{i}]": n for i, n in enumerate(self.blocks)}
         counts |= {name: getattr(self, name) for name in ("growth", "stem", "bottleneck")}
         for name, count in counts.items():
             if not _is_int(count) or count < 1:
-                raise UsageError(f"{name}: wanted a whole number >= 1, got {count!r}; give a positive count")
+                raise UsageError(
+                    f"{name}: wanted a whole number >= 1, got {count!r}; give a positive count"
+                )
         if not 0 < self.reduction <= 1:
-            raise UsageError(f"reduction: wanted a part in (0, 1], got {self.reduction!r}; give e.g. 0.5")
-        if self.decoder_width is not None and (not _is_int(self.decoder_width) or self.decoder_width < 16):
+            raise UsageError(
+                f"reduction: wanted a part in (0, 1], got {self.reduction!r}; give e.g. 0.5"
+            )
+        if self.decoder_width is not None and (
+            not _is_int(self.decoder_width) or self.decoder_width < 16
+        ):
             raise UsageError(
                 f"decoder_width: wanted None or a whole number >= 16 (it is halved four times), "
                 f"got {self.decoder_width!r}; give e.g. 256"
             )
         if not self.epsilon > 0:
-            raise UsageError(f"epsilon: wanted a number > 0, got {self.epsilon!r}; Keras uses 1.001e-5")
+            raise UsageError(
+                f"epsilon: wanted a number > 0, got {self.epsilon!r}; Keras uses 1.001e-5"
+            )
         if min(self.stage_channels) < 1:
-            raise UsageError("reduction: wanted at least one channel after each transition; give a larger part")
+            raise UsageError(
+                "reduction: wanted at least one channel after each transition; give a larger part"
+            )
 
     @property
     def stage_channels(self) -> tuple[int, int, int, int, int]:
@@ -119,7 +131,9 @@ class DenseDepthConfig:
         """
         unknown = sorted(set(values) - {f.name for f in fields(cls)})
         if unknown:
-            raise UsageError(f"densedepth config: wanted known fields, got {', '.join(unknown)}; update evafast")
+            raise UsageError(
+                f"densedepth config: wanted known fields, got {', '.join(unknown)}; update evafast"
+            )
         return cls(**values)
 
 
@@ -156,7 +170,9 @@ class DenseBlock(nn.Module):
 
     def __init__(self, channels: int, layers: int, config: DenseDepthConfig) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(DenseLayer(channels + i * config.growth, config) for i in range(layers))
+        self.layers = nn.ModuleList(
+            DenseLayer(channels + i * config.growth, config) for i in range(layers)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the input's channels followed by every layer's."""
@@ -227,7 +243,9 @@ class Upsampling(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Return (N, width, 2H, 2W)."""
-        x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=self.align_corners)
+        x = functional.interpolate(
+            x, scale_factor=2, mode="bilinear", align_corners=self.align_corners
+        )
         x = self.conv_a(torch.cat((x, skip), 1))
         if self.inner_activation:
             x = functional.leaky_relu(x, self.leaky_slope)
@@ -248,7 +266,9 @@ class Decoder(nn.Module):
         )
         self.conv3 = nn.Conv2d(widths[-1], 1, 3, padding=1)
 
-    def forward(self, half: Tensor, quarter: Tensor, eighth: Tensor, sixteenth: Tensor, end: Tensor) -> Tensor:
+    def forward(
+        self, half: Tensor, quarter: Tensor, eighth: Tensor, sixteenth: Tensor, end: Tensor
+    ) -> Tensor:
         """Return (N, 1, H / 2, W / 2) from the encoder's five stages."""
         x = self.conv2(end)
         for up, skip in zip(self.up, (sixteenth, eighth, quarter, half), strict=True):
@@ -295,7 +315,11 @@ def check_input(images: Tensor) -> None:
     UsageError
         If the shape is not (N, 3, H, W) with H and W multiples of 32.
     """
-    if images.ndim != 4 or images.shape[1] != 3 or any(side % STRIDE or not side for side in images.shape[2:]):
+    if (
+        images.ndim != 4
+        or images.shape[1] != 3
+        or any(side % STRIDE or not side for side in images.shape[2:])
+    ):
         raise UsageError(
             f"images: wanted (N, 3, H, W) with H and W multiples of {STRIDE}, got {tuple(images.shape)}; "
             "resize them first"

@@ -59,7 +59,9 @@ def load_safetensors(path: str | Path) -> DenseDepth:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise UsageError(f"{name}: wanted a safetensors file, got an unreadable one ({error}); write it again") from error
+        raise UsageError(
+            f"{name}: wanted a safetensors file, got an unreadable one ({error}); write it again"
+        ) from error
     try:
         config = DenseDepthConfig.from_dict(json.loads(metadata[CONFIG_KEY]))
     except (KeyError, TypeError, ValueError) as error:
@@ -80,10 +82,14 @@ def load_state(model: DenseDepth, tensors: Mapping[str, torch.Tensor], name: str
     UsageError
         If a tensor is missing, left over or wrongly shaped.
     """
-    wanted = {key: v for key, v in model.state_dict().items() if not key.endswith("num_batches_tracked")}
+    wanted = {
+        key: v for key, v in model.state_dict().items() if not key.endswith("num_batches_tracked")
+    }
     for key in wanted:
         if key not in tensors:
-            raise UsageError(f"{name}: wanted tensor {key}, got none of that name; fetch or write the file again")
+            raise UsageError(
+                f"{name}: wanted tensor {key}, got none of that name; fetch or write the file again"
+            )
         if tensors[key].shape != wanted[key].shape:
             raise UsageError(
                 f"{name}: tensor {key}: wanted shape {tuple(wanted[key].shape)}, "
@@ -91,6 +97,8 @@ def load_state(model: DenseDepth, tensors: Mapping[str, torch.Tensor], name: str
             )
     left = sorted(set(tensors) - set(wanted))
     if left:
-        raise UsageError(f"{name}: wanted the network's tensors only, got {quoted(left[0])} left over; "
-                         "the file is of another network")
+        raise UsageError(
+            f"{name}: wanted the network's tensors only, got {quoted(left[0])} left over; "
+            "the file is of another network"
+        )
     model.load_state_dict(dict(tensors), strict=False)
