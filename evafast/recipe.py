@@ -128,6 +128,11 @@ class Recipe:
         return self.background_count * len(self._sizes) * self.placements
 
     @property
+    def foreground_count(self) -> int:
+        """Number of foregrounds, mirrors included."""
+        return len(self._sizes)
+
+    @property
     def _sizes(self) -> NDArray[np.int64]:
         return self.foreground_sizes  # type: ignore[return-value]
 

@@ -1,0 +1,115 @@
+"""Codec: pixels -> JPEG or PNG bytes and back, by OpenCV, which lets go of Python's lock.
+
+Mattes are mostly flat: unfiltered rows with run-length matching make the smallest and by far the
+fastest PNG of those that OpenCV offers (see benchmarks/bench_encoding.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from evafast.errors import RunError, UsageError
+
+IMAGE_FORMATS = {"jpeg": "jpg", "png": "png"}
+"""Formats of the composite and their suffixes."""
+
+_MASK_PNG = [
+    cv2.IMWRITE_PNG_COMPRESSION, 1,
+    cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
+    cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE,
+]  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Codec:
+    """How samples become files.
+
+    Parameters
+    ----------
+    image_format : {'jpeg', 'png'}
+        PNG is lossless.
+    quality : int
+        JPEG quality, 1..100.
+
+    Raises
+    ------
+    UsageError
+        When a parameter is out of range.
+    """
+
+    image_format: str = "jpeg"
+    quality: int = 90
+
+    def __post_init__(self) -> None:
+        if self.image_format not in IMAGE_FORMATS:
+            raise UsageError(
+                f"image format: wanted {' or '.join(IMAGE_FORMATS)}, got {self.image_format!r}; "
+                "choose one"
+            )
+        if not 1 <= self.quality <= 100:
+            raise UsageError(f"quality: wanted 1 to 100, got {self.quality}; choose another")
+
+    @property
+    def image_suffix(self) -> str:
+        """Suffix of the composites, without a dot."""
+        return IMAGE_FORMATS[self.image_format]
+
+    @property
+    def encoder(self) -> str:
+        """Library and version that make the bytes; another version may make others."""
+        return f"opencv {cv2.__version__}"
+
+    def encode_image(self, image: NDArray[np.uint8]) -> bytes:
+        """Encode a composite, (height, width, 3) uint8 RGB."""
+        bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        if self.image_format == "png":
+            return _encoded(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        return _encoded(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
+
+    def encode_mask(self, mask: NDArray[np.uint8]) -> bytes:
+        """Encode a mask, (height, width) uint8, without loss."""
+        return _encoded(".png", mask, _MASK_PNG)
+
+    def encode_depth(self, codes: NDArray[np.unsignedinteger]) -> bytes:
+        """Encode depth codes, (height, width) uint8 or uint16, without loss."""
+        return _encoded(".png", codes, [])
+
+
+def encode_asset(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode a preprocessed asset, RGB or RGBA uint8, as PNG: lossless, colours under alpha 0 too."""
+    swap = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    return _encoded(".png", cv2.cvtColor(pixels, swap), [])
+
+
+def decode_picture(data: bytes, name: str) -> NDArray:
+    """Decode JPEG or PNG bytes that this package wrote.
+
+    Returns
+    -------
+    ndarray
+        (height, width) uint8 or uint16, or (height, width, 3 or 4) uint8 in RGB(A) order.
+
+    Raises
+    ------
+    RunError
+        When the bytes are damaged; the text has `name`.
+    """
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    if pixels is None:
+        raise RunError(f"{name}: wanted a JPEG or PNG, got {len(data)} bytes that do not decode")
+    if pixels.ndim == 2:
+        return pixels
+    return cv2.cvtColor(
+        pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
+    )
+
+
+def _encoded(suffix: str, pixels: NDArray, options: list[int]) -> bytes:
+    done, data = cv2.imencode(suffix, pixels, options)
+    if not done:
+        raise RunError(f"encoder: OpenCV could not encode {pixels.shape} {pixels.dtype} as {suffix}")
+    return data.tobytes()

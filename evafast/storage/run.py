@@ -1,0 +1,174 @@
+"""Run: one data set being written: plan, journal of parts, resume, manifest last."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from evafast.errors import UsageError, quoted
+from evafast.storage.codec import encode_asset
+from evafast.storage.listing import write_samples
+from evafast.storage.naming import MANIFEST, SAMPLES, Names
+from evafast.storage.plan import first_difference
+from evafast.storage.sample import BankNames, Part
+from evafast.storage.statistics import PixelSums
+from evafast.storage.store import WORKING_FOLDER, Store
+
+if TYPE_CHECKING:
+    from evafast.bank import Bank
+    from evafast.recipe import Recipe
+    from evafast.storage.layouts import Layout
+
+_PLAN = f"{WORKING_FOLDER}/plan.json"
+
+
+def _journal_name(part: int) -> str:
+    return f"{WORKING_FOLDER}/journal/{part:06d}.json"
+
+
+class Run:
+    """Writes a data set by its plan, or goes on with one.
+
+    Use as a context manager: it holds the data set's lock.
+
+    Parameters
+    ----------
+    store : Store
+    plan : dict
+        See `make_plan`.
+
+    Raises
+    ------
+    UsageError
+        When the store holds something that is not this very run, or another run is writing it.
+        Nothing is touched then.
+    """
+
+    def __init__(self, store: Store, plan: dict) -> None:
+        self.store = store
+        self.plan = json.loads(json.dumps(plan))
+        self.complete = False
+        self._records: dict[int, dict] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Run:
+        self._refuse_strangers()
+        with ExitStack() as stack:
+            stack.enter_context(self.store.locked())
+            self._open()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._stack.close()
+        if kind is None and self.complete:
+            self.store.remove_working_folder()
+
+    @property
+    def parts(self) -> range:
+        """Numbers of all parts."""
+        return range(-(-self.plan["samples"] // self.plan["samples_per_part"]))
+
+    def part(self, number: int) -> Part:
+        """Return a part by number."""
+        size = self.plan["samples_per_part"]
+        return Part(number, number * size, min((number + 1) * size, self.plan["samples"]))
+
+    def missing(self) -> Iterator[Part]:
+        """Yield the parts that are not there yet."""
+        for number in self.parts:
+            if number not in self._records:
+                yield self.part(number)
+
+    @property
+    def samples_there(self) -> int:
+        """Samples in the parts that are there."""
+        return sum(record["count"] for record in self._records.values())
+
+    def record(self, part: Part, pieces: list[dict], sums: dict[str, PixelSums]) -> None:
+        """Record a committed part; from here on a resumed run passes it over."""
+        record = {
+            "part": part.number,
+            "count": len(part),
+            "pieces": pieces,
+            "sums": {name: values.to_json() for name, values in sums.items()},
+        }
+        self.store.write(_journal_name(part.number), json.dumps(record).encode())
+        self._records[part.number] = record
+
+    def write_assets(self, bank: Bank, names: Names) -> None:
+        """Write the preprocessed assets that are not there yet, lossless."""
+        for i, pixels in enumerate(bank.backgrounds):
+            self._write_asset(f"bg/{names.background(i)}.png", pixels)
+        for i in range(bank.foreground_count):
+            self._write_asset(f"fg/{names.foreground(i)}.png", bank.foreground(i))
+
+    def _write_asset(self, name: str, pixels) -> None:  # type: ignore[no-untyped-def]
+        if not self.store.exists(name):
+            self.store.write(name, encode_asset(pixels))
+
+    def finish(self, layout: Layout, bank: Bank, recipe: Recipe) -> dict:
+        """Write what is left, the manifest last; return the manifest."""
+        names = Names.of(recipe)
+        records = [self._records[number] for number in self.parts]
+        extra = layout.finish(records)
+        listing = write_samples(
+            self.store, recipe, self.plan["samples"], names,
+            BankNames(bank.background_names, bank.foreground_names),
+        )
+        sums: dict[str, PixelSums] = {"bg": PixelSums(), "fg": PixelSums()}
+        for pixels in bank.backgrounds:
+            sums["bg"] += PixelSums.of(pixels)
+        for i in range(bank.foreground_count):
+            sums["fg"] += PixelSums.of(bank.foreground(i))
+        for record in records:
+            for name, values in record["sums"].items():
+                sums[name] = sums.get(name, PixelSums()) + PixelSums.from_json(values)
+        manifest = {
+            **self.plan,
+            "statistics": {name: _statistics(s, self.plan) for name, s in sums.items()},
+            "sums": {name: s.to_json() for name, s in sums.items()},
+            SAMPLES: listing,
+            **extra,
+            "parts": [{k: r[k] for k in ("part", "count", "pieces")} for r in records],
+        }
+        self.store.write(MANIFEST, json.dumps(manifest, indent=1).encode())
+        self.complete = True
+        return manifest
+
+    def _refuse_strangers(self) -> None:
+        """Refuse, before anything is written, a folder that evafast did not begin."""
+        if self.store.exists(MANIFEST) or self.store.exists(_PLAN):
+            return
+        if strangers := self.store.names():
+            raise UsageError(
+                f"out: wanted an empty folder or this very run, got {quoted(self.store)} with "
+                f"{len(strangers)} other files, first {quoted(strangers[0])}; choose another --out"
+            )
+
+    def _open(self) -> None:
+        if self.store.exists(MANIFEST):
+            there = json.loads(self.store.read(MANIFEST))
+            self._refuse_difference({key: there.get(key) for key in self.plan}, "holds")
+            self._records = {record["part"]: record for record in there["parts"]}
+            self.complete = True
+        elif self.store.exists(_PLAN):
+            self._refuse_difference(json.loads(self.store.read(_PLAN)), "was begun with")
+            for number in self.parts:
+                if self.store.exists(_journal_name(number)):
+                    self._records[number] = json.loads(self.store.read(_journal_name(number)))
+        else:
+            self.store.write(_PLAN, json.dumps(self.plan).encode())
+
+    def _refuse_difference(self, there: dict, verb: str) -> None:
+        if difference := first_difference(there, self.plan):
+            raise UsageError(
+                f"out: {quoted(self.store)} {verb} another run: {difference}; choose another "
+                "--out, or give the same arguments and inputs"
+            )
+
+
+def _statistics(sums: PixelSums, plan: dict) -> dict:
+    return {"images": sums.images, "mean": sums.mean(), "pixel_std": sums.std()}

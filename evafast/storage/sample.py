@@ -1,0 +1,138 @@
+"""What lies between a batch and a layout: host slices, encoded samples, parts and their records."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evafast.storage.statistics import PixelSums
+
+if TYPE_CHECKING:
+    from evafast.recipe import Placements
+    from evafast.storage.codec import Codec
+    from evafast.storage.naming import Names
+
+
+@dataclass(frozen=True)
+class Part:
+    """A run of positions in the shuffled order that is written, recorded and resumed as one.
+
+    Attributes
+    ----------
+    number : int
+        0-based.
+    start, stop : int
+        Positions in the recipe's shuffled order.
+    """
+
+    number: int
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostSlice:
+    """Some samples of a batch in host memory.
+
+    Attributes
+    ----------
+    image : ndarray of uint8, shape (n, height, width, 3)
+    mask : ndarray of uint8, shape (n, height, width)
+    codes : ndarray of uint8 or uint16, shape (n, height, width), or None
+        Encoded depth.
+    low, high : ndarray of float32, shape (n,), or None
+        The depths that the least and the greatest code stand for.
+    """
+
+    placements: Placements
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    codes: NDArray[np.unsignedinteger] | None = None
+    low: NDArray[np.float32] | None = None
+    high: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class EncodedSample:
+    """The files of one sample; `depth` is None without depth."""
+
+    name: str
+    image: bytes
+    mask: bytes
+    depth: bytes | None
+    record: bytes
+
+
+@dataclass
+class Encoded:
+    """Encoded samples and their pixel sums."""
+
+    samples: list[EncodedSample] = field(default_factory=list)
+    sums: dict[str, PixelSums] = field(default_factory=dict)
+
+
+def encode_slice(piece: HostSlice, codec: Codec, names: Names, bank_names: BankNames) -> Encoded:
+    """Encode a slice and sum its pixels; runs in an encoder thread."""
+    encoded = Encoded()
+    image_sums, mask_sums, depth_sums = PixelSums(), PixelSums(), PixelSums()
+    p = piece.placements
+    for row, name in enumerate(names.samples(p)):
+        image, mask = piece.image[row], piece.mask[row]
+        image_sums += PixelSums.of(image)
+        mask_sums += PixelSums.of(mask)
+        record = sample_record(p, row, name, bank_names)
+        depth = None
+        if piece.codes is not None:
+            assert piece.low is not None
+            assert piece.high is not None
+            codes = piece.codes[row]
+            depth_sums += PixelSums.of(codes)
+            depth = codec.encode_depth(codes)
+            record |= {"depth_low": float(piece.low[row]), "depth_high": float(piece.high[row])}
+        encoded.samples.append(
+            EncodedSample(
+                name, codec.encode_image(image), codec.encode_mask(mask), depth,
+                json.dumps(record, separators=(",", ":")).encode(),
+            )
+        )  # fmt: skip
+    encoded.sums = {"fg_bg": image_sums, "fg_bg_mask": mask_sums}
+    if piece.codes is not None:
+        encoded.sums["fg_bg_depth"] = depth_sums
+    return encoded
+
+
+@dataclass(frozen=True)
+class BankNames:
+    """The input files' names, by background and by foreground (mirrors have their original's)."""
+
+    backgrounds: tuple[str, ...]
+    foregrounds: tuple[str, ...]
+
+    def foreground(self, which: int) -> tuple[str, bool]:
+        """Return the file name of a foreground and whether it is the mirror."""
+        count = len(self.foregrounds)
+        return self.foregrounds[which % count], which >= count
+
+
+def sample_record(placements: Placements, row: int, name: str, bank_names: BankNames) -> dict:
+    """Return what is known of one sample, in the order of the columns of samples.csv."""
+    file, mirrored = bank_names.foreground(int(placements.foreground[row]))
+    return {
+        "name": name,
+        "background": bank_names.backgrounds[placements.background[row]],
+        "foreground": file,
+        "mirrored": mirrored,
+        "placement": int(placements.placement[row]) + 1,
+        "left": int(placements.left[row]),
+        "top": int(placements.top[row]),
+        "width": int(placements.width[row]),
+        "height": int(placements.height[row]),
+        "index": int(placements.index[row]),
+    }

@@ -1,0 +1,184 @@
+"""Sink: batches in, parts on disk out; encoding and writing go on beside compositing and depth.
+
+Slices of a batch are encoded and packed by a pool of threads (OpenCV lets go of Python's lock);
+one writer thread appends the packed slices in order, so that the bytes do not depend on the number
+of threads. Every queue is bounded: the slowest stage sets the pace and memory stays flat.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Queue
+from typing import TYPE_CHECKING, Any
+
+from evafast.storage.sample import Encoded, HostSlice, Part, encode_slice
+from evafast.storage.statistics import PixelSums
+from evafast.storage.transfer import HostTransfer
+
+if TYPE_CHECKING:
+    from evafast.pipeline import Batch
+    from evafast.storage.codec import Codec
+    from evafast.storage.layouts import Layout, PartWriter
+    from evafast.storage.naming import Names
+    from evafast.storage.sample import BankNames
+    from evafast.timing import StageClock
+
+SLICE = 32
+"""Samples that one encoder thread takes at once."""
+
+
+class Sink:
+    """Encodes and writes batches, part by part.
+
+    Use as a context manager: leaving it waits until everything is written, or, on an error, drops
+    what is unfinished.
+
+    Parameters
+    ----------
+    layout : Layout
+    codec : Codec
+    names : Names
+    bank_names : BankNames
+    transfer : HostTransfer
+        Brings batches to host memory and encodes their depth.
+    workers : int
+        Encoder threads.
+    clock : StageClock
+    on_part : callable
+        Told ``(part, pieces, sums)`` of each committed part, in the writer thread.
+    on_samples : callable
+        Told how many more samples were written, in the writer thread.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        codec: Codec,
+        names: Names,
+        bank_names: BankNames,
+        transfer: HostTransfer,
+        *,
+        workers: int,
+        clock: StageClock,
+        on_part: Callable[[Part, list[dict], dict[str, PixelSums]], None],
+        on_samples: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        self._layout, self._codec = layout, codec
+        self._names, self._bank_names = names, bank_names
+        self._transfer, self._clock = transfer, clock
+        self._on_part, self._on_samples = on_part, on_samples
+        self._part: Part | None = None
+        self._error: BaseException | None = None
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(workers, "evafast-encode")
+        self._queue: Queue[tuple[str, Any]] = Queue(maxsize=4 * workers + 16)
+        self._writer = threading.Thread(target=self._write_all, name="evafast-write", daemon=True)
+        clock.workers("encode", workers)
+
+    def __enter__(self) -> Sink:
+        self._writer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not None:
+            self._stop.set()
+        self._queue.put(("end", None))
+        self._writer.join()
+        self._pool.shutdown(cancel_futures=True)
+        if kind is None:
+            self._raise()
+
+    def begin(self, part: Part) -> None:
+        """Begin a part; batches that follow belong to it."""
+        self._part = part
+        self._put("begin", (part, self._layout.begin(part)))
+
+    def write(self, batch: Batch) -> None:
+        """Take a batch; waits while the queues are full.
+
+        Raises
+        ------
+        RunError
+            When encoding or writing an earlier batch failed.
+        """
+        host = self._transfer.start(batch)
+        slices = range(0, len(batch), SLICE)
+        left = _Countdown(len(slices), host.release)
+        for start in slices:
+            job = self._pool.submit(self._encode, host, start, left, self._part)
+            self._put("packed", job)
+
+    def commit(self) -> None:
+        """End the part: it appears once its batches are written."""
+        self._put("commit", None)
+
+    def _put(self, what: str, value: Any) -> None:
+        self._raise()
+        self._queue.put((what, value))
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _encode(
+        self, host: Any, start: int, left: _Countdown, part: Part
+    ) -> tuple[int, Any, dict[str, PixelSums]]:
+        try:
+            piece: HostSlice = host.wait(start, start + SLICE, self._names)
+            if self._stop.is_set():
+                return 0, None, {}
+            with self._clock("encode"):
+                encoded: Encoded = encode_slice(piece, self._codec, self._names, self._bank_names)
+                packed = self._layout.pack(part, encoded)
+            return len(encoded.samples), packed, encoded.sums
+        finally:
+            left.done()
+
+    def _write_all(self) -> None:
+        """Write in order; after an error or a stop only drain, so that nobody waits for ever."""
+        open_part: tuple[Part, PartWriter] | None = None
+        waiting: list[PartWriter] = []
+        sums: dict[str, PixelSums] = {}
+        while (item := self._queue.get())[0] != "end":
+            what, value = item
+            try:
+                if what == "begin":
+                    waiting.append(value[1])
+                if self._error is not None or self._stop.is_set():
+                    if isinstance(value, Future):
+                        value.cancel() or value.exception()
+                    continue
+                if what == "begin":
+                    open_part, sums = value, {}
+                elif what == "packed":
+                    count, packed, more = value.result()
+                    assert open_part is not None
+                    with self._clock("write"):
+                        open_part[1].append(packed)
+                    for name, values in more.items():
+                        sums[name] = sums.get(name, PixelSums()) + values
+                    self._on_samples(count)
+                elif what == "commit":
+                    assert open_part is not None
+                    with self._clock("write"):
+                        self._on_part(open_part[0], open_part[1].commit(), sums)
+                    waiting.remove(open_part[1])
+            except BaseException as error:
+                self._error = error
+        for writer in waiting:
+            writer.discard()
+
+
+class _Countdown:
+    def __init__(self, count: int, then: Callable[[], None]) -> None:
+        self._count, self._then, self._lock = count, then, threading.Lock()
+
+    def done(self) -> None:
+        """Count one; the last one calls back."""
+        with self._lock:
+            self._count -= 1
+            last = self._count == 0
+        if last:
+            self._then()

@@ -1,0 +1,136 @@
+"""HostTransfer: batches from the device to host memory, depth encoded on the way.
+
+On the CPU nothing is copied. On CUDA the copies go to pinned memory on a stream of their own while
+the next batch is composited; encoder threads wait for the copy's event, never the main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+import torch
+
+from evafast.errors import RunError
+from evafast.storage.sample import HostSlice
+
+if TYPE_CHECKING:
+    from evafast.pipeline import Batch
+    from evafast.recipe import Placements
+    from evafast.storage.naming import Names
+    from evafast.timing import StageClock
+
+
+@dataclass(frozen=True)
+class DepthEncoding:
+    """Which code depth is stored in and the unit that it needs; see `evafast.depth.encoding`."""
+
+    name: str
+    metres_per_unit: float | None
+
+
+@dataclass
+class HostBatch:
+    """A batch on its way to host memory, as encoder threads see it."""
+
+    placements: Placements
+    tensors: dict[str, torch.Tensor]
+    release: Callable[[], None]
+    arrived: torch.cuda.Event | None = None
+
+    def wait(self, start: int, stop: int, names: Names) -> HostSlice:
+        """Return some samples once they have arrived.
+
+        Raises
+        ------
+        RunError
+            When a sample's depth is not finite; the text names it.
+        """
+        if self.arrived is not None:
+            self.arrived.synchronize()
+        part = {name: tensor[start:stop].numpy() for name, tensor in self.tensors.items()}
+        finite = part.pop("finite", None)
+        placements = self.placements[start:stop]
+        if finite is not None and not finite.all():
+            name = names.samples(placements)[int((~finite).argmax())]
+            raise RunError(
+                f"depth: wanted finite values, got NaN or infinity in sample {name}; try "
+                "--precision fp32, or another --depth"
+            )
+        return HostSlice(placements=placements, **part)
+
+
+class HostTransfer:
+    """Starts the way of batches to host memory.
+
+    Parameters
+    ----------
+    depth : DepthEncoding, optional
+        Needed where batches carry depth.
+    clock : StageClock
+    ahead : int
+        Batches that may be on the way at once (on CUDA: sets of pinned buffers).
+    """
+
+    def __init__(
+        self, depth: DepthEncoding | None = None, *, clock: StageClock, ahead: int = 3
+    ) -> None:
+        self._depth = depth
+        self._clock = clock
+        self._ahead = ahead
+        self._free: SimpleQueue[dict[str, torch.Tensor]] | None = None
+        self._stream: torch.cuda.Stream | None = None
+
+    def start(self, batch: Batch) -> HostBatch:
+        """Start a batch's way; waits while too many are on theirs."""
+        tensors = {"image": batch.image.permute(0, 2, 3, 1), "mask": batch.mask[:, 0]}
+        if batch.depth is not None:
+            tensors |= self._encoded_depth(batch)
+        if all(tensor.device.type == "cpu" for tensor in tensors.values()):
+            return HostBatch(batch.placements, tensors, batch.release)
+        return self._start_copies(batch, tensors)
+
+    def _encoded_depth(self, batch: Batch) -> dict[str, torch.Tensor]:
+        from evafast.depth.encoding import encode
+
+        assert self._depth is not None
+        assert batch.depth is not None
+        assert batch.finite is not None
+        with self._clock("depth"):
+            encoded = encode(batch.depth[:, 0], self._depth.name, self._depth.metres_per_unit)
+        return {
+            "codes": encoded.codes, "low": encoded.low, "high": encoded.high,
+            "finite": batch.finite,
+        }  # fmt: skip
+
+    def _start_copies(self, batch: Batch, tensors: dict[str, torch.Tensor]) -> HostBatch:
+        count = len(batch)
+        if self._free is None:
+            self._stream = torch.cuda.Stream()
+            self._free = SimpleQueue()
+            for _ in range(self._ahead):
+                self._free.put({})
+        pinned = self._free.get()
+        for name, tensor in tensors.items():
+            if name not in pinned or len(pinned[name]) < count:
+                pinned[name] = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+        host = {name: pinned[name][:count] for name in tensors}
+        stream = self._stream
+        assert stream is not None
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for name, tensor in tensors.items():
+                host[name].copy_(tensor, non_blocking=True)
+                if tensor.is_cuda:
+                    tensor.record_stream(stream)
+            arrived = torch.cuda.Event()
+            arrived.record(stream)
+        free = self._free
+
+        def release() -> None:
+            free.put(pinned)
+            batch.release()
+
+        return HostBatch(batch.placements, host, release, arrived)

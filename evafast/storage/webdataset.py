@@ -1,0 +1,118 @@
+"""Layout ``webdataset``: tar shards that the webdataset library, wids and plain tar read.
+
+Headers are written directly: the standard library's cost more time than encoding a mask. The
+bytes depend on nothing but the samples: fixed time stamp, owner and mode.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, BinaryIO
+
+from evafast.storage.naming import SHARD_INDEX, shard_name
+
+if TYPE_CHECKING:
+    from evafast.storage.sample import Encoded, Part
+    from evafast.storage.store import Store
+
+_BLOCK = 512
+_NAME, _SIZE, _SUM = slice(0, 100), slice(124, 136), slice(148, 156)
+
+
+def _template() -> bytes:
+    """Return a POSIX ustar header without name, size and checksum (that field as spaces)."""
+    header = bytearray(_BLOCK)
+    header[100:108] = b"0000644\0"  # mode
+    header[108:116] = header[116:124] = b"0000000\0"  # owner and group
+    header[136:148] = b"00000000000\0"  # time of change: the epoch
+    header[_SUM] = b" " * 8
+    header[156:157] = b"0"  # a plain file
+    header[257:265] = b"ustar\x0000"
+    return bytes(header)
+
+
+_TEMPLATE = _template()
+_TEMPLATE_SUM = sum(_TEMPLATE)
+
+
+def tar_header(name: bytes, size: int) -> bytes:
+    """Return the 512-byte header of a plain file; `name` is ASCII of at most 100 bytes."""
+    digits = b"%011o\0" % size
+    checksum = _TEMPLATE_SUM + sum(name) + sum(digits)
+    return b"".join((
+        name.ljust(100, b"\0"), _TEMPLATE[100:124], digits, _TEMPLATE[136:148],
+        b"%06o\0 " % checksum, _TEMPLATE[156:],
+    ))  # fmt: skip
+
+
+def _member(name: str, data: bytes) -> tuple[bytes, bytes, bytes]:
+    return tar_header(name.encode("ascii"), len(data)), data, bytes(-len(data) % _BLOCK)
+
+
+class WebDatasetLayout:
+    """One tar a part, the members of a sample side by side."""
+
+    name = "webdataset"
+
+    def __init__(self, store: Store, image_suffix: str) -> None:
+        self._store = store
+        self._suffix = image_suffix
+
+    def pack(self, part: Part, encoded: Encoded) -> bytes:
+        """Return the tar blocks of some samples; runs in an encoder thread."""
+        pieces: list[bytes] = []
+        for sample in encoded.samples:
+            pieces += _member(f"{sample.name}.{self._suffix}", sample.image)
+            pieces += _member(f"{sample.name}.mask.png", sample.mask)
+            if sample.depth is not None:
+                pieces += _member(f"{sample.name}.depth.png", sample.depth)
+            pieces += _member(f"{sample.name}.json", sample.record)
+        return b"".join(pieces)
+
+    def begin(self, part: Part) -> _Shard:
+        """Begin a shard; nothing appears before its commit."""
+        return _Shard(self._store, shard_name(part.number))
+
+    def finish(self, records: list[dict]) -> dict:
+        """Write the index file that wids reads."""
+        shards = [
+            {
+                "url": record["pieces"][0]["file"].rpartition("/")[2],
+                "nsamples": record["count"],
+                "md5sum": record["pieces"][0]["md5"],
+                "filesize": record["pieces"][0]["size"],
+            }
+            for record in records
+        ]
+        index = {"__kind__": "wids-shard-index-v1", "wids_version": 1, "shardlist": shards}
+        self._store.write(SHARD_INDEX, json.dumps(index, indent=1).encode())
+        return {}
+
+
+class _Shard:
+    def __init__(self, store: Store, name: str) -> None:
+        self._name = name
+        self._writing = store.writing(name)
+        self._stream: BinaryIO = self._writing.__enter__()
+        self._hashes = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        self._size = 0
+
+    def append(self, blocks: bytes) -> None:
+        """Append packed samples."""
+        self._stream.write(blocks)
+        for digest in self._hashes:
+            digest.update(blocks)
+        self._size += len(blocks)
+
+    def commit(self) -> list[dict]:
+        """Make the shard appear and return what the manifest records of it."""
+        self.append(bytes(2 * _BLOCK))
+        self._writing.__exit__(None, None, None)
+        sha256, md5 = (digest.hexdigest() for digest in self._hashes)
+        return [{"file": self._name, "size": self._size, "sha256": sha256, "md5": md5}]
+
+    def discard(self) -> None:
+        """Drop the shard; nothing of it stays."""
+        error = GeneratorExit()
+        self._writing.__exit__(GeneratorExit, error, None)
