@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evafast.assets import AssetConfig
-from evafast.compositing.compositor import MASKS
+from evafast.compositing.pixel import MASKS
 from evafast.errors import UsageError
 from evafast.storage.codec import Codec
 from evafast.storage.layouts import LAYOUTS

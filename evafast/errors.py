@@ -20,9 +20,7 @@ def quoted(name: object) -> str:
 
     Newlines, control characters and undecodable bytes (surrogates) come out escaped.
     """
-    text = str(name)
-    safe = "".join(c if c.isprintable() and not 0xD800 <= ord(c) <= 0xDFFF else _escape(c) for c in text)
-    return f"'{safe}'"
+    return "'" + "".join(c if c.isprintable() else _escape(c) for c in str(name)) + "'"
 
 
 def _escape(character: str) -> str:

@@ -10,13 +10,12 @@ import torch
 
 from evafast.compositing.backends import load
 from evafast.compositing.dispatch import BackendChoice, choose_backend
+from evafast.compositing.pixel import MASKS
 from evafast.errors import UsageError
 
 if TYPE_CHECKING:
     from evafast.bank import Bank
     from evafast.recipe import Placements
-
-MASKS = ("matte", "binary")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ function; ``over.cu`` restates them in C and is held against them.
 
 from __future__ import annotations
 
+MASKS = ("matte", "binary")
+"""Kinds of mask: the coverage itself, or all or nothing."""
+
 BINARY_THRESHOLD = 128
 """Coverage from which a pixel counts as foreground in a binary mask."""
 

@@ -138,6 +138,10 @@ class Run:
         self.complete = True
         return manifest
 
+    def manifest(self) -> dict:
+        """Return the manifest of a complete data set."""
+        return json.loads(self.store.read(MANIFEST))
+
     def _refuse_strangers(self) -> None:
         """Refuse, before anything is written, a folder that evafast did not begin."""
         if self.store.exists(MANIFEST) or self.store.exists(_PLAN):

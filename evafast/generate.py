@@ -1,0 +1,238 @@
+"""``python -m evafast.generate``: two folders of pictures in, a data set out.
+
+Fills the frozen config from the command line, runs the pipeline into the sink, draws the progress.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evafast.assets import AssetConfig, LoadedAssets, load_folders
+from evafast.config import DEPTH_ENCODINGS, GenerateConfig
+from evafast.console import Console, OneLineParser, duration, run_command, set_up_logging
+from evafast.errors import quoted
+from evafast.storage.codec import IMAGE_FORMATS, Codec
+from evafast.storage.layouts import LAYOUTS
+from evafast.storage.naming import Names
+from evafast.storage.plan import make_plan
+from evafast.storage.run import Run
+from evafast.storage.sample import BankNames
+from evafast.storage.store import open_store
+from evafast.timing import StageClock
+
+if TYPE_CHECKING:
+    from evafast.compositing import BackendChoice
+    from evafast.depth import DepthEstimator
+    from evafast.recipe import Recipe
+
+RING = 3
+"""Batches under way between compositing and encoding."""
+
+
+def generate(config: GenerateConfig, console: Console | None = None) -> dict:
+    """Make a data set, or finish one that was begun with the same arguments.
+
+    Parameters
+    ----------
+    config : GenerateConfig
+    console : Console, optional
+        Quiet when left out.
+
+    Returns
+    -------
+    dict
+        The manifest.
+
+    Raises
+    ------
+    UsageError
+        Wrong settings or unusable input; nothing was written.
+    RunError
+        A failure while running; the same call goes on where it stopped.
+    """
+    from evafast.compositing import choose_backend
+    from evafast.recipe import Recipe
+
+    console = console or Console(quiet=True)
+    store = open_store(config.out)
+    choice = choose_backend(config.backend, config.device)
+    assets = _load_assets(config)
+    console.say(f"assets: {assets.summary()}")
+    recipe = Recipe.for_bank(assets.bank, placements=config.placements, seed=config.seed)
+    samples = min(config.limit or len(recipe), len(recipe))
+    depth = _load_depth(config, choice)
+    device_type = (depth.device if depth else choice.device).type
+    batch_size = min(config.batch_size_on(device_type), config.samples_per_shard, samples)
+    console.say(f"compositing: {choice.reason}")
+    console.say(f"depth: {_describe_depth(config, depth)}")
+    plan = make_plan(
+        assets.bank, recipe, config.codec,
+        layout=config.layout, mask=config.mask, samples=samples,
+        samples_per_part=config.samples_per_shard,
+        depth={**depth.identity(), "batch_size": batch_size} if depth else None,
+        depth_encoding=config.depth_encoding, assets=_preprocessing(config.assets),
+    )  # fmt: skip
+    with Run(store, plan) as run:
+        if run.complete:
+            console.say(f"{quoted(store)} is already complete: {samples:,} samples")
+            return run.manifest()
+        if run.samples_there:
+            console.say(f"going on after {run.samples_there:,} of {samples:,} samples")
+        console.say(f"writing {samples:,} of {len(recipe):,} samples to {quoted(store)}")
+        clock = StageClock()
+        _write_missing(config, choice, assets, recipe, depth, run, batch_size, clock, console)
+        with clock("finish"):
+            manifest = run.finish(LAYOUTS[config.layout](store, ""), assets.bank, recipe)
+        _say_end(console, run, clock)
+        return manifest
+
+
+def _write_missing(
+    config: GenerateConfig, choice: BackendChoice, assets: LoadedAssets, recipe: Recipe,
+    depth: DepthEstimator | None, run: Run, batch_size: int, clock: StageClock, console: Console,
+) -> None:  # fmt: skip
+    from evafast.compositing import Compositor
+    from evafast.pipeline import BufferRing, Pipeline
+    from evafast.storage.sink import Sink
+    from evafast.storage.transfer import DepthEncoding, HostTransfer
+
+    bank = assets.bank
+    names = Names.of(recipe)
+    run.write_assets(bank, names)
+    compositor = Compositor(
+        bank, backend=choice.backend, device=choice.device, mask=config.mask
+    )
+    pipeline = Pipeline(bank, recipe, compositor, depth, clock=clock)
+    ring = BufferRing(compositor, batch_size, RING) if choice.device.type == "cpu" else None
+    encoding = DepthEncoding(config.depth_encoding, depth.metres_per_unit) if depth else None
+    progress = console.progress("samples", run.plan["samples"], run.samples_there)
+    layout = LAYOUTS[config.layout](run.store, config.codec.image_suffix)
+    with progress, Sink(
+        layout, config.codec, names, BankNames(bank.background_names, bank.foreground_names),
+        HostTransfer(encoding, clock=clock), workers=config.encoder_threads, clock=clock,
+        on_part=run.record, on_samples=progress.advance,
+    ) as sink:  # fmt: skip
+        for part in run.missing():
+            sink.begin(part)
+            indices = recipe.order[part.start : part.stop]
+            for batch in pipeline.batches(indices, batch_size, ring=ring):
+                sink.write(batch)
+            sink.commit()
+
+
+def _load_assets(config: GenerateConfig) -> LoadedAssets:
+    if config.backgrounds is not None and config.foregrounds is not None:
+        return load_folders(config.backgrounds, config.foregrounds, config.assets)
+    from evafast.builtin import pack_folders
+
+    with pack_folders() as (backgrounds, foregrounds):
+        return load_folders(backgrounds, foregrounds, config.assets)
+
+
+def _load_depth(config: GenerateConfig, choice: BackendChoice) -> DepthEstimator | None:
+    if config.depth == "none":
+        return None
+    from evafast.depth import DepthEstimator
+
+    return DepthEstimator.load(
+        config.depth, device=choice.device, precision=config.precision,
+        input_size=config.depth_input, compile=config.compile,
+    )  # fmt: skip
+
+
+def _describe_depth(config: GenerateConfig, depth: DepthEstimator | None) -> str:
+    if depth is None:
+        return "none (--depth none)"
+    identity = depth.identity()
+    text = f"{config.depth}, {depth.kind}, {identity['precision']} on {depth.device}"
+    if config.depth == "compact":
+        text += (
+            "; built-in, trained on rendered scenes only: for photographs give --depth nyu "
+            "(DenseDepth's own weights)"
+        )
+    return text
+
+
+def _preprocessing(assets: AssetConfig) -> dict:
+    return {
+        key: value for key, value in asdict(assets).items() if key not in ("strict", "threads")
+    }
+
+
+def _say_end(console: Console, run: Run, clock: StageClock) -> None:
+    console.say(
+        f"done: {run.plan['samples']:,} samples in {quoted(run.store)}, {duration(clock.elapsed)}"
+    )
+    shares = clock.shares()
+    text = ", ".join(f"{stage} {share:.0%}" for stage, share in shares.items())
+    console.say(f"busy: {text}; the busiest stage set the pace")
+
+
+def parse(arguments: Sequence[str] | None = None) -> GenerateConfig:
+    """Return the config that command line arguments ask for."""
+    parser = OneLineParser(
+        prog="python -m evafast.generate",
+        description="Paste every cut-out on every background at random positions: composites, "
+        "masks and depth maps. With no argument, on the built-in pack.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--backgrounds", type=Path, metavar="DIR", help="folder of photographs (default: built-in)")
+    add("--foregrounds", type=Path, metavar="DIR", help="folder of cut-outs with alpha")
+    add("--out", default="evafast-data", metavar="DIR", help="folder or fsspec address (s3://...)")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add("--backend", default="auto", help="auto, cupy, numba-cuda, numba or pillow")
+    add("--placements", type=int, default=20, help="positions for each pair")
+    add("--seed", type=int, default=0, help="of positions and order, 0 to 2**64-1")
+    add("--canvas", type=int, default=224, metavar="PX", help="side of the composites")
+    add("--foreground-size", type=int, default=150, metavar="PX", help="cut-outs are shrunk to fit")
+    add("--min-foreground", type=_size, default=(40, 50), metavar="WxH", help="smaller are left out")
+    add("--strict", action="store_true", help="make any left-out file an error")
+    add("--limit", type=int, metavar="N", help="only the first N samples of the shuffled order")
+    add("--layout", choices=LAYOUTS, default="webdataset", help="how samples lie on disk")
+    add("--image-format", choices=IMAGE_FORMATS, default="jpeg", help="png is lossless")
+    add("--quality", type=int, default=90, help="of JPEG, 1 to 100")
+    add("--mask", choices=("matte", "binary"), default="matte", help="coverage, or >= 128")
+    add("--depth", default="compact", help="compact, nyu, kitti, a weights file, hf:ID or none")
+    add("--depth-encoding", choices=DEPTH_ENCODINGS, default="minmax8",
+        help="8 bits stretched per image, or 16-bit millimetres")  # fmt: skip
+    add("--depth-input", type=int, default=224, metavar="PX", help="side the depth network sees")
+    add("--precision", default="auto", choices=("auto", "fp32", "bf16", "fp16"), help="of depth")
+    add("--compile", action="store_true", help="torch.compile the depth network: for long runs")
+    add("--batch-size", type=int, metavar="N", help="samples at once (default: by device)")
+    add("--workers", type=int, default=0, metavar="N", help="encoder threads, 0: one a core")
+    add("--samples-per-shard", type=int, default=4000, metavar="N", help="also the step of resume")
+    add("--quiet", action="store_true", help="say nothing but errors")
+    given = vars(parser.parse_args(arguments))
+    assets = AssetConfig(**{
+        key: given.pop(key) for key in ("canvas", "foreground_size", "min_foreground", "strict")
+    })  # fmt: skip
+    codec = Codec(**{key: given.pop(key) for key in ("image_format", "quality")})
+    return GenerateConfig(**given, assets=assets, codec=codec)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise argparse.ArgumentTypeError(f"wanted WIDTHxHEIGHT such as 40x50, got {text!r}")
+    return int(width), int(height)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+
+    def command() -> None:
+        config = parse(arguments)
+        set_up_logging(quiet=config.quiet)
+        generate(config, Console(quiet=config.quiet))
+
+    return run_command(command, resumes=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
