@@ -16,11 +16,15 @@ from torch.nn import functional
 
 from evafast.errors import UsageError
 
-#: Keras's DenseNet writes this epsilon out; torchvision's 1e-5 differs visibly where variances are small.
+#: Keras's DenseNet writes this epsilon out; torchvision's 1e-5 differs visibly where variances
+#: are small.
 KERAS_DENSENET_EPSILON = 1.001e-5
 
 #: Encoder stages halve the image five times, so both sides must be multiples of this.
 STRIDE = 32
+
+#: No count is larger, so that a damaged file cannot ask for all memory.
+_MOST = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +44,14 @@ class DenseDepthConfig:
     reduction : float
         Part of the channels that a transition keeps, in (0, 1].
     decoder_width : int or None
-        Channels of the decoder's 1x1 ``conv2``; each of the four upsamplings halves them. None means
-        as many as the encoder gives (1664 for DenseNet-169).
+        Channels of the decoder's 1x1 ``conv2``; each of the four upsamplings halves them. None
+        means as many as the encoder gives (1664 for DenseNet-169).
     inner_activation : bool
-        LeakyReLU between the two 3x3 convolutions of an upsampling. The authors' nyu.h5 and kitti.h5
-        have none; their later code has one.
+        LeakyReLU between the two 3x3 convolutions of an upsampling. The authors' nyu.h5 and
+        kitti.h5 have none; their later code has one.
     align_corners : bool
-        Bilinear convention: True in the authors' files, False (half-pixel) in their code since 2020-09.
+        Bilinear convention: True in the authors' files, False (half-pixel) in their code since
+        2020-09.
     final_relu : bool
         ReLU after the encoder's last BatchNorm (keras-applications 1.0.6 and later).
     leaky_slope : float
@@ -76,9 +81,9 @@ class DenseDepthConfig:
         counts = {f"blocks[{i}]": n for i, n in enumerate(self.blocks)}
         counts |= {name: getattr(self, name) for name in ("growth", "stem", "bottleneck")}
         for name, count in counts.items():
-            if not _is_int(count) or count < 1:
+            if not _is_int(count) or not 1 <= count <= _MOST:
                 raise UsageError(
-                    f"{name}: wanted a whole number >= 1, got {count!r}; give a positive count"
+                    f"{name}: wanted a whole number in 1..{_MOST}, got {count!r}; give e.g. 32"
                 )
         if not 0 < self.reduction <= 1:
             raise UsageError(
@@ -122,7 +127,7 @@ class DenseDepthConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DenseDepthConfig:
-        """Return the config that `to_dict` described; unknown names are refused, missing ones default.
+        """Return the config that `to_dict` described; missing fields take their defaults.
 
         Raises
         ------
@@ -292,7 +297,7 @@ class DenseDepth(nn.Module):
         self.decoder = Decoder(config)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the raw output y; depth is ``clip(1000 / y, 10, 1000) / 1000`` (see `relative_depth`).
+        """Return the raw output y (see `relative_depth`).
 
         Parameters
         ----------
@@ -321,7 +326,8 @@ def check_input(images: Tensor) -> None:
         or any(side % STRIDE or not side for side in images.shape[2:])
     ):
         raise UsageError(
-            f"images: wanted (N, 3, H, W) with H and W multiples of {STRIDE}, got {tuple(images.shape)}; "
+            f"images: wanted (N, 3, H, W) with H and W multiples of {STRIDE}, got "
+            f"{tuple(images.shape)}; "
             "resize them first"
         )
 
@@ -329,7 +335,8 @@ def check_input(images: Tensor) -> None:
 def relative_depth(y: Tensor) -> Tensor:
     """Return depth in [0.01, 1] from the network's raw output y, both float of any shape.
 
-    The network learns 1000 / depth with depth in 10..1000 (centimetres for NYU). A negative y clips to
-    0.01 and zero to 1, as in the authors' numpy code; NaN stays NaN, so that it can be found.
+    The network learns 1000 / depth with depth in 10..1000 (centimetres for NYU). A negative y
+    clips to 0.01 and zero to 1, as in the authors' numpy code; NaN stays NaN, so that it can be
+    found.
     """
     return torch.clamp(1000.0 / y, 10.0, 1000.0) / 1000.0

@@ -4,21 +4,30 @@
   keeps its shift; its scale moves into the 1x1 convolution behind the ReLU.
 - A dense block writes its layers' channels into one buffer instead of concatenating ever longer
   copies, an upsampling its skip beside its input; the buffers last from batch to batch.
-- A transition's mean over 2x2 comes before its 1x1 convolution: both are linear, so they commute, and
-  the convolution costs a quarter.
-- The first convolution takes 0..255, which bf16 holds exactly; 1/255 is in its weights. The last one
-  computes in float32, or bf16 would leave bands in the depth.
+- A transition's mean over 2x2 comes before its 1x1 convolution: both are linear, so they commute,
+  and the convolution costs a quarter.
+- The first convolution takes 0..255, which bf16 holds exactly; 1/255 is in its weights. The last
+  one computes in float32, or bf16 would leave bands in the depth.
 
 All folding is computed in float64 before the weights are rounded once to their dtype.
 """
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evafast.depth.densedepth import DenseBlock, DenseDepth, Transition, Upsampling, check_input
+from evafast.depth.densedepth import (
+    DenseBlock,
+    DenseDepth,
+    DenseLayer,
+    Transition,
+    Upsampling,
+    check_input,
+)
 
 #: Below this a BatchNorm's scale stays where it is: dividing by it could overflow fp16.
 _SMALLEST_MOVED_SCALE = 1 / 16
@@ -76,13 +85,13 @@ def scale_and_shift(bn: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
 class FoldedLayer(nn.Module):
     """A dense layer of two convolutions."""
 
-    def __init__(self, layer: nn.Module, dtype: torch.dtype) -> None:
+    def __init__(self, layer: DenseLayer, dtype: torch.dtype) -> None:
         super().__init__()
-        self.norm = ShiftReLU(layer.bn0, dtype)  # type: ignore[arg-type]
-        scale, shift = scale_and_shift(layer.bn1)  # type: ignore[arg-type]
-        weight = layer.conv1.weight.double() * self.norm.moved[None, :, None, None]  # type: ignore
+        self.norm = ShiftReLU(layer.bn0, dtype)
+        scale, shift = scale_and_shift(layer.bn1)
+        weight = layer.conv1.weight.double() * self.norm.moved[None, :, None, None]
         self.conv1 = Convolution(weight * scale[:, None, None, None], shift, dtype)
-        self.conv2 = Convolution(layer.conv2.weight.double(), None, dtype, padding=1)  # type: ignore
+        self.conv2 = Convolution(layer.conv2.weight.double(), None, dtype, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the new channels."""
@@ -108,7 +117,9 @@ class FoldedBlock(nn.Module):
 
     def __init__(self, block: DenseBlock, dtype: torch.dtype) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(FoldedLayer(layer, dtype) for layer in block.layers)
+        self.layers = nn.ModuleList(
+            FoldedLayer(cast(DenseLayer, layer), dtype) for layer in block.layers
+        )
 
     def forward(self, x: Tensor, buffer: Tensor) -> Tensor:
         """Fill and return ``buffer`` (N, all channels, H, W)."""
@@ -166,10 +177,10 @@ class FoldedDenseDepth(nn.Module):
         scale, shift = scale_and_shift(encoder.bn)
         stem = encoder.conv.weight.double() * scale[:, None, None, None] / 255
         self.stem = Convolution(stem, shift, dtype, stride=2, padding=3)
-        blocks = [FoldedBlock(block, dtype) for block in encoder.blocks]  # type: ignore[arg-type]
+        blocks = [FoldedBlock(cast(DenseBlock, block), dtype) for block in encoder.blocks]
         self.blocks = nn.ModuleList(blocks)
         self.transitions = nn.ModuleList(
-            FoldedTransition(transition, dtype)  # type: ignore[arg-type]
+            FoldedTransition(cast(Transition, transition), dtype)
             for transition in encoder.transitions
         )
         weight = decoder.conv2.weight.double()
@@ -180,15 +191,10 @@ class FoldedDenseDepth(nn.Module):
             )
         else:  # bn and conv2 are both linear, and a 1x1 convolution has no border
             scale, shift = scale_and_shift(encoder.final_bn)
-            bias = decoder.conv2.bias.double() + weight[:, :, 0, 0] @ shift  # type: ignore[union-attr]
+            bias = cast(Tensor, decoder.conv2.bias) + weight[:, :, 0, 0] @ shift
             self.conv2 = Convolution(weight * scale[None, :, None, None], bias, dtype)
-        self.up = nn.ModuleList(
-            FoldedUpsampling(up, dtype)  # type: ignore[arg-type]
-            for up in decoder.up
-        )
-        self.conv3 = Convolution(
-            decoder.conv3.weight, decoder.conv3.bias, torch.float32, padding=1
-        )
+        self.up = nn.ModuleList(FoldedUpsampling(cast(Upsampling, up), dtype) for up in decoder.up)
+        self.conv3 = Convolution(decoder.conv3.weight, decoder.conv3.bias, torch.float32, padding=1)
         skips, widths = config.stage_channels, config.decoder_channels
         ends = [
             before + layers * config.growth
@@ -204,15 +210,18 @@ class FoldedDenseDepth(nn.Module):
         key = (images.shape, images.device)
         if self._buffers_of[0] != key:
             self._buffers_of = (None, [])  # frees the old ones first
-            self._buffers_of = key, [
-                torch.empty(
-                    (n, channels, h >> halved, w >> halved),
-                    dtype=self.dtype,
-                    device=images.device,
-                    memory_format=torch.channels_last,
-                )
-                for channels, halved in self._plan
-            ]
+            self._buffers_of = (
+                key,
+                [
+                    torch.empty(
+                        (n, channels, h >> halved, w >> halved),
+                        dtype=self.dtype,
+                        device=images.device,
+                        memory_format=torch.channels_last,
+                    )
+                    for channels, halved in self._plan
+                ],
+            )
         return self._buffers_of[1]
 
     def forward(self, images: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import nn
 
 from evafast.depth.densedepth import DenseDepth, DenseDepthConfig
 from evafast.depth.keras_h5 import KerasFile, inbound, open_keras
-from evafast.depth.weights import load_state
+from evafast.depth.state import load_state
 from evafast.errors import UsageError, quoted
 
 _TORCH_NAME = {
@@ -32,8 +32,9 @@ def load_keras(
 ) -> DenseDepth:
     """Return the network of a Keras DenseDepth file, float32, in eval mode.
 
-    The variant comes from the file's graph where it has one, from the tensors' shapes otherwise, and
-    from the arguments where neither tells; what is then still unknown is as in the authors' nyu.h5.
+    The variant comes from the file's graph where it has one, from the tensors' shapes otherwise,
+    and from the arguments where neither tells; what is then still unknown is as in the authors'
+    nyu.h5.
 
     Parameters
     ----------
@@ -61,7 +62,9 @@ def load_keras(
                 )
         found |= {flag: value for flag, value in flags.items() if value is not None} | recorded
         try:
-            with torch.device("meta"):  # shapes only: nothing is allocated for a file that does not fit
+            with torch.device(
+                "meta"
+            ):  # shapes only: nothing is allocated for a file that does not fit
                 model = DenseDepth(DenseDepthConfig(**found))
         except UsageError as error:
             raise UsageError(f"{name}: wanted DenseDepth's shapes, got others ({error})") from error
@@ -118,7 +121,8 @@ def _tensors(file: KerasFile, model: DenseDepth, name: str) -> dict[str, torch.T
             datasets[f"{prefixes[module]}.{_TORCH_NAME[role]}"] = dataset
     if left:
         raise UsageError(
-            f"{name}: wanted DenseDepth's tensors only, got {quoted('/'.join(min(left)))} left over "
+            f"{name}: wanted DenseDepth's tensors only, got {quoted('/'.join(min(left)))} left "
+            f"over "
             f"({len(left)} in all); the file is of another network"
         )
     tensors = {}
@@ -207,7 +211,7 @@ def _graph_variant(layers: dict[str, dict[str, Any]], name: str) -> dict[str, An
             at(source)["class_name"] != "LeakyReLU" or single_input(source) != f"up{i}_convA"
         ):
             raise refuse(f"a LeakyReLU or nothing between up{i}_convA and up{i}_convB", source)
-        resize, skip = (inbound(at(single_input(f"up{i}_convA"))) + ["", ""])[:2]
+        resize, skip = [*inbound(at(single_input(f"up{i}_convA"))), "", ""][:2]
         if skip != ("pool3_pool", "pool2_pool", "pool1", "conv1_relu")[i - 1]:
             raise refuse(f"up{i} to read its upsampled input, then its skip", skip)
         config = at(resize)["config"]

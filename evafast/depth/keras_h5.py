@@ -2,8 +2,8 @@
 
 Four layouts are understood: a whole model (``/model_weights``, graph in the attribute
 ``model_config``), ``save_weights`` of Keras 1 and 2 (the same groups at the root), and Keras 3's
-``.weights.h5`` (``/layers/NAME/vars/0..3``, Keras's own name in an attribute). Nothing is unpickled:
-only arrays, text and JSON are read, and array shapes are known before any array is.
+``.weights.h5`` (``/layers/NAME/vars/0..3``, Keras's own name in an attribute). Nothing is
+unpickled: only arrays, text and JSON are read, and array shapes are known before any array is.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class KerasFile:
     Parameters
     ----------
     weights : dict of (layer, role) to h5py.Dataset
-        Layers spelled as by current Keras (``conv1_conv`` for ``conv1/conv``); roles are kernel, bias,
-        gamma, beta, moving_mean, moving_variance.
+        Layers spelled as by current Keras (``conv1_conv`` for ``conv1/conv``); roles are kernel,
+        bias, gamma, beta, moving_mean, moving_variance.
     layers : dict of str to dict or None
         The graph's layers by (respelled) name, None in a weights-only file.
     """
@@ -78,7 +78,8 @@ def open_keras(path: str | Path) -> Iterator[KerasFile]:
     except (OSError, KeyError, RuntimeError) as error:
         text = " ".join(str(error).split())
         raise UsageError(
-            f"{name}: wanted a whole Keras HDF5 file, got a damaged one ({text}); fetch or copy it again"
+            f"{name}: wanted a whole Keras HDF5 file, got a damaged one ({text}); fetch or copy "
+            f"it again"
         ) from error
 
 
@@ -109,7 +110,8 @@ def _weights(file: h5py.File, name: str) -> dict[tuple[str, str], h5py.Dataset]:
         weights = _numbered_weights(root, name)
     else:
         raise UsageError(
-            f"{name}: wanted a Keras weights file, got HDF5 without layer_names; save it with Keras as .h5"
+            f"{name}: wanted a Keras weights file, got HDF5 without layer_names; save it with "
+            f"Keras as .h5"
         )
     _refuse_unlisted(root, weights, name)
     return weights
@@ -162,7 +164,8 @@ def _member(group: h5py.Group, key: str, kind: type, name: str) -> Any:
     member = group.get(key)
     if not isinstance(member, kind):
         raise UsageError(
-            f"{name}: wanted tensors at {quoted(key)}, got none there; the file is damaged, fetch it again"
+            f"{name}: wanted tensors at {quoted(key)}, got none there; the file is damaged, fetch "
+            f"it again"
         )
     return member
 
@@ -179,7 +182,8 @@ def _add(
         )
     if dataset.dtype.kind != "f":
         raise UsageError(
-            f"{name}: tensor {quoted('/'.join(key))}: wanted floating point, got {dataset.dtype}; save it again"
+            f"{name}: tensor {quoted('/'.join(key))}: wanted floating point, got {dataset.dtype}; "
+            f"save it again"
         )
     weights[key] = dataset
 
@@ -194,7 +198,8 @@ def _refuse_unlisted(
             path = str(member.name)
             if not path.startswith("/optimizer_weights/"):
                 raise UsageError(
-                    f"{name}: wanted listed tensors only, got {quoted(path)} left over; save it again"
+                    f"{name}: wanted listed tensors only, got {quoted(path)} left over; save it "
+                    f"again"
                 )
 
     root.visititems(visit)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 import torch
@@ -11,10 +14,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from evafast.depth.densedepth import DenseDepth, DenseDepthConfig
+from evafast.depth.fetch import SOURCES, Progress, fetched, sha256_of
+from evafast.depth.keras_densedepth import load_keras
+from evafast.depth.keras_h5 import SIGNATURE
+from evafast.depth.state import COUNTER, load_state
 from evafast.errors import UsageError, quoted
 
 #: Metadata key under which a safetensors file carries its `DenseDepthConfig` as JSON.
 CONFIG_KEY = "densedepth_config"
+#: Metadata key of the metres in one unit of relative depth, as a decimal number.
+METRES_KEY = "metres_per_unit"
+
+#: The authors' own networks: NYU's depth is a part of 10 m, KITTI's of 80 m.
+METRES_PER_UNIT = {"nyu": 10.0, "kitti": 80.0}
 
 
 def save_safetensors(
@@ -39,7 +51,7 @@ def save_safetensors(
     tensors = {
         name: value.detach().to("cpu", dtype).contiguous()
         for name, value in model.state_dict().items()
-        if not name.endswith("num_batches_tracked")
+        if not name.endswith(COUNTER)
     }
     header = {**(metadata or {}), CONFIG_KEY: json.dumps(model.config.to_dict(), sort_keys=True)}
     save_file(tensors, str(path), metadata=header)
@@ -69,36 +81,122 @@ def load_safetensors(path: str | Path) -> DenseDepth:
             f"{name}: wanted a DenseDepth config in the metadata key {CONFIG_KEY}, got {error}; "
             "write the file with evafast.depth.save_safetensors"
         ) from error
-    model = DenseDepth(config)
+    with torch.device("meta"):  # shapes only: the tensors below become the parameters
+        model = DenseDepth(config)
     load_state(model, tensors, name)
     return model.eval()
 
 
-def load_state(model: DenseDepth, tensors: Mapping[str, torch.Tensor], name: str) -> None:
-    """Copy ``tensors`` into the model; ``name`` is the (quoted) file that messages name.
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """A network with what is known about its file.
+
+    Parameters
+    ----------
+    model : DenseDepth
+        float32, on the CPU, in eval mode.
+    sha256 : str
+        Of the file.
+    metres_per_unit : float or None
+        Metres in one unit of relative depth, where it is known.
+    """
+
+    model: DenseDepth
+    sha256: str
+    metres_per_unit: float | None
+
+
+def load_weights(
+    model: str | Path,
+    *,
+    offline: bool = False,
+    progress: Progress | None = None,
+    inner_activation: bool | None = None,
+    align_corners: bool | None = None,
+) -> Weights:
+    """Load DenseDepth weights by name or from a file.
+
+    Parameters
+    ----------
+    model : str or Path
+        ``compact`` (built in), ``nyu`` or ``kitti`` (fetched into the cache once), or a file: Keras
+        .h5 (whole model or weights only) or .safetensors of `save_safetensors`.
+    offline : bool
+        Never use the network.
+    progress : callable, optional
+        Told of a fetch's bytes.
+    inner_activation, align_corners : bool, optional
+        For Keras files that do not record them (see `load_keras`).
+
+    Returns
+    -------
+    Weights
+        ``metres_per_unit`` comes from the safetensors metadata, else from the name: 10 for a file
+        named nyu, 80 for one named kitti (the authors' own), else it is unknown.
 
     Raises
     ------
     UsageError
-        If a tensor is missing, left over or wrongly shaped.
+        If there is no such file or it does not fit.
+    RunError
+        If weights cannot be fetched.
     """
-    wanted = {
-        key: v for key, v in model.state_dict().items() if not key.endswith("num_batches_tracked")
-    }
-    for key in wanted:
-        if key not in tensors:
+    if str(model) in SOURCES:
+        path = fetched(str(model), offline=offline, progress=progress)
+    elif str(model) == "compact":
+        path = compact_file()
+    else:
+        path = Path(model)
+        if not path.is_file():
             raise UsageError(
-                f"{name}: wanted tensor {key}, got none of that name; fetch or write the file again"
+                f"depth model: wanted compact, nyu, kitti, hf:ID or a weights file, got "
+                f"{quoted(model)}; "
+                "check the name or path"
             )
-        if tensors[key].shape != wanted[key].shape:
-            raise UsageError(
-                f"{name}: tensor {key}: wanted shape {tuple(wanted[key].shape)}, "
-                f"got {tuple(tensors[key].shape)}; the file is of another network"
-            )
-    left = sorted(set(tensors) - set(wanted))
-    if left:
+    metres = METRES_PER_UNIT.get(path.stem)
+    flags = {"inner_activation": inner_activation, "align_corners": align_corners}
+    with open(path, "rb") as file:
+        is_hdf5 = file.read(len(SIGNATURE)) == SIGNATURE
+    if is_hdf5 or path.suffix.lower() in (".h5", ".hdf5", ".keras"):
+        network = load_keras(path, **flags)
+    else:
+        network = load_safetensors(path)
+        for flag, value in flags.items():
+            if value is not None and value != getattr(network.config, flag):
+                raise UsageError(
+                    f"{quoted(path)}: {flag}: wanted {value}, got a file that records {not value}; "
+                    "leave the option out"
+                )
+        metres = _recorded_metres(path, metres)
+    return Weights(model=network, sha256=sha256_of(path), metres_per_unit=metres)
+
+
+def compact_file() -> Path:
+    """Return the built-in compact weights.
+
+    Raises
+    ------
+    UsageError
+        If this installation has none.
+    """
+    path = Path(str(resources.files("evafast.builtin") / "data" / "compact.safetensors"))
+    if not path.is_file():
         raise UsageError(
-            f"{name}: wanted the network's tensors only, got {quoted(left[0])} left over; "
-            "the file is of another network"
+            "depth model compact: wanted the built-in weights, got an installation without them; "
+            "reinstall evafast, or use nyu or --depth none"
         )
-    model.load_state_dict(dict(tensors), strict=False)
+    return path
+
+
+def _recorded_metres(path: Path, otherwise: float | None) -> float | None:
+    with safe_open(str(path), framework="pt") as file:
+        text = (file.metadata() or {}).get(METRES_KEY)
+    if text is None:
+        return otherwise
+    try:
+        metres = float(text)
+    except ValueError:
+        metres = math.nan
+    if not 0 < metres < math.inf:
+        raise UsageError(f"{quoted(path)}: {METRES_KEY}: wanted a number > 0, got {quoted(text)}")
+    return metres

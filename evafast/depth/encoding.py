@@ -1,0 +1,131 @@
+"""Depth maps as 8- or 16-bit integers, and back.
+
+minmax8
+    Each image's own minimum becomes 0 and its maximum 255; a code is ``floor(255 * t + 0.5)`` with
+    ``t = (depth - low) / (high - low)``, all in float32. A constant map is all 0. Decoding gives
+    ``low * (1 - t) + high * t`` with ``t = code / 255``: low and high come back exactly, everything
+    else within half a step, ``(high - low) / 510``, and float32 rounding.
+metric16
+    Whole millimetres in uint16, rounded half up. 0 means "no measurement" and stands for depths
+    that are not positive or not finite; positive ones saturate at 1 mm and 65,535 mm. Every code
+    decodes to a float32 depth that encodes to the same code; unsaturated depths come back within
+    0.5 mm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from evafast.errors import UsageError
+
+Encoding = Literal["minmax8", "metric16"]
+ENCODINGS: tuple[Encoding, ...] = ("minmax8", "metric16")
+
+_MILLIMETRES = 1000.0
+_LARGEST = 65535.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedDepth:
+    """Codes of a batch of depth maps and all that decoding needs.
+
+    Parameters
+    ----------
+    codes : Tensor, uint8 or uint16, (N, H, W)
+    low, high : Tensor, float32, (N,)
+        Each image's smallest and largest depth before encoding, in the estimator's unit.
+    encoding : {"minmax8", "metric16"}
+    metres_per_unit : float or None
+        Metres in one unit of depth; None for minmax8 of a model without a known scale.
+    """
+
+    codes: Tensor
+    low: Tensor
+    high: Tensor
+    encoding: Encoding
+    metres_per_unit: float | None = None
+
+
+def check_encoding(encoding: str, metres_per_unit: float | None) -> None:
+    """Refuse an encoding that does not exist or that the model's depth cannot have.
+
+    Raises
+    ------
+    UsageError
+        If the name is unknown, or metric16 is asked of depth without a known scale in metres.
+    """
+    if encoding not in ENCODINGS:
+        raise UsageError(f"depth encoding: wanted {' or '.join(ENCODINGS)}, got {encoding!r}")
+    if encoding == "metric16" and metres_per_unit is None:
+        raise UsageError(
+            "depth encoding: metric16 wanted depth in metres, got a model without a known scale; "
+            "use minmax8, or a metric model such as nyu or kitti"
+        )
+    if metres_per_unit is not None and not metres_per_unit > 0:
+        raise UsageError(f"metres per unit: wanted a number > 0, got {metres_per_unit!r}")
+
+
+def encode(
+    depth: Tensor, encoding: str = "minmax8", metres_per_unit: float | None = None
+) -> EncodedDepth:
+    """Encode a batch of depth maps on their own device.
+
+    Parameters
+    ----------
+    depth : Tensor, float32, (N, H, W)
+        Finite depths (see `check_finite`); minmax8 codes of an image with NaN or infinity are 0.
+    encoding : {"minmax8", "metric16"}
+    metres_per_unit : float, optional
+        Metres in one unit of depth; metric16 needs it.
+
+    Returns
+    -------
+    EncodedDepth
+
+    Raises
+    ------
+    UsageError
+        If the encoding does not fit (see `check_encoding`), or depth is not float32 (N, H, W).
+    """
+    check_encoding(encoding, metres_per_unit)
+    if depth.ndim != 3 or depth.dtype != torch.float32 or not depth[:1].numel():
+        raise UsageError(
+            f"depth: wanted float32 (N, H, W), not empty, got {depth.dtype} {tuple(depth.shape)}"
+        )
+    low, high = torch.aminmax(depth.flatten(1), dim=1)
+    if encoding == "minmax8":
+        span = high - low
+        # A constant map divides 0 by 1; one with NaN or infinity has t = NaN, which becomes 0.
+        span = torch.where(span > 0, span, 1.0)
+        t = (depth - low[:, None, None]) / span[:, None, None]
+        codes = torch.floor(t * 255.0 + 0.5).nan_to_num(0.0, 0.0, 0.0).clamp(0, 255)
+        return EncodedDepth(
+            codes=codes.to(torch.uint8),
+            low=low,
+            high=high,
+            encoding="minmax8",
+            metres_per_unit=metres_per_unit,
+        )
+    assert metres_per_unit is not None
+    # float64: float32 cannot hold 0.5 mm steps' ties everywhere below 65.5 m times the scale.
+    millimetres = depth.double() * (metres_per_unit * _MILLIMETRES)
+    rounded = torch.floor(millimetres + 0.5).clamp(1.0, _LARGEST)
+    measured = torch.isfinite(depth) & (depth > 0)
+    codes = torch.where(measured, rounded, 0.0).to(torch.int32).to(torch.uint16)
+    return EncodedDepth(
+        codes=codes, low=low, high=high, encoding="metric16", metres_per_unit=metres_per_unit
+    )
+
+
+def decode(encoded: EncodedDepth) -> Tensor:
+    """Return float32 (N, H, W) depth in the estimator's unit; see the module for how exactly."""
+    if encoded.encoding == "minmax8":
+        t = encoded.codes.float() / 255.0
+        return encoded.low[:, None, None] * (1.0 - t) + encoded.high[:, None, None] * t
+    assert encoded.metres_per_unit is not None
+    codes = encoded.codes.to(torch.int32).double()
+    return (codes / (encoded.metres_per_unit * _MILLIMETRES)).float()

@@ -1,0 +1,153 @@
+"""The NYU protocol: mirrored mean, x2 bilinear, Eigen crop; over a folder of images and true depth.
+
+A folder holds either ``images/NAME.png|jpg`` beside ``depth/NAME.png`` (uint16 millimetres, 0 = no
+measurement) or ``depth/NAME.npy`` (float metres), or the arrays of the authors' test archive:
+``eigen_test_rgb.npy`` (N, 480, 640, 3) uint8 and ``eigen_test_depth.npy`` (N, 480, 640) float
+metres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from evafast.depth.estimator import DepthEstimator, check_finite
+from evafast.depth.images import IMAGE_SUFFIXES, read_rgb
+from evafast.depth.metrics import DepthErrors
+from evafast.errors import UsageError, quoted
+
+#: Rows and columns of a 480 x 640 NYU image that count (Eigen et al. 2014).
+EIGEN_CROP = (slice(45, 471), slice(41, 601))
+
+
+def predict_metres(estimator: DepthEstimator, images: Tensor, *, mirrored: bool = True) -> Tensor:
+    """Return float32 (N, H, W) metres, by default the mean with the mirrored image's prediction.
+
+    Parameters
+    ----------
+    estimator : DepthEstimator
+        One with a known scale.
+    images : Tensor, uint8, (N, H, W, 3)
+    mirrored : bool
+
+    Raises
+    ------
+    UsageError
+        If the estimator's depth has no known scale in metres.
+    RunError
+        If a depth is not finite.
+    """
+    metres = estimator.metres_per_unit
+    if metres is None:
+        raise UsageError(
+            "evaluate: wanted a model whose depth is in metres, got one without a known scale; "
+            "say --metres-per-unit"
+        )
+    views = [images, images.flip(2)] if mirrored else [images]
+    maps = [estimator(view) for view in views]
+    for view in maps:
+        check_finite(view.finite.cpu(), [f"image {i}" for i in range(len(images))])
+    depth = maps[0].depth
+    if mirrored:
+        depth = (depth + maps[1].depth.flip(2)) / 2
+    return depth * metres
+
+
+def evaluate(
+    estimator: DepthEstimator, folder: Path, *, crop: bool = True, mirrored: bool = True
+) -> DepthErrors:
+    """Compare the estimator with a folder's true depth.
+
+    Parameters
+    ----------
+    estimator : DepthEstimator
+    folder : Path
+        See the module.
+    crop : bool
+        Count the Eigen crop only; images must then be 480 x 640.
+    mirrored : bool
+        Average with the mirrored prediction.
+
+    Raises
+    ------
+    UsageError
+        If the folder does not hold pairs, or they do not fit each other.
+    RunError
+        If a depth is not finite.
+    """
+    errors = DepthErrors()
+    for name, rgb, truth in _pairs(folder):
+        if rgb.shape[:2] != truth.shape:
+            raise UsageError(
+                f"{name}: wanted true depth of the image's size {rgb.shape[:2]}, got {truth.shape}"
+            )
+        if crop and truth.shape != (480, 640):
+            raise UsageError(
+                f"{name}: wanted 480 x 640 for the Eigen crop, got {truth.shape[0]} x "
+                f"{truth.shape[1]}; use --crop none"
+            )
+        images = torch.from_numpy(rgb)[None].to(estimator.device)
+        depth = predict_metres(estimator, images, mirrored=mirrored)[0].cpu()
+        target = torch.from_numpy(truth)
+        try:
+            if crop:
+                errors.add(depth[EIGEN_CROP], target[EIGEN_CROP])
+            else:
+                errors.add(depth, target)
+        except UsageError as error:
+            raise UsageError(f"{name}: {error}") from error
+    return errors
+
+
+def _pairs(folder: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    if (folder / "eigen_test_rgb.npy").is_file():
+        rgb, depth = (_array(folder / f"eigen_test_{part}.npy") for part in ("rgb", "depth"))
+        if rgb.dtype != np.uint8 or rgb.ndim != 4 or depth.ndim != 3 or len(rgb) != len(depth):
+            raise UsageError(
+                f"{quoted(folder)}: wanted uint8 (N, H, W, 3) and float (N, H, W), "
+                f"got {rgb.dtype} {rgb.shape} and {depth.dtype} {depth.shape}"
+            )
+        for i in range(len(rgb)):
+            yield f"image {i}", np.array(rgb[i]), np.array(depth[i], np.float32)
+        return
+    images = (folder / "images").glob("*") if (folder / "images").is_dir() else iter(())
+    files = sorted(path for path in images if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not files:
+        raise UsageError(
+            f"{quoted(folder)}: wanted images/NAME.png|jpg with depth/NAME.png|npy, or "
+            "eigen_test_rgb.npy, got neither"
+        )
+    for path in files:
+        yield quoted(path.name), read_rgb(path), _truth(folder / "depth", path.stem)
+
+
+def _array(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{quoted(path)}: wanted a .npy array, got {quoted(error)}") from error
+
+
+def _truth(folder: Path, stem: str) -> np.ndarray:
+    if (array := folder / f"{stem}.npy").is_file():
+        depth = _array(array)
+        if depth.ndim != 2 or depth.dtype.kind != "f":
+            raise UsageError(
+                f"{quoted(array)}: wanted float (H, W) metres, got {depth.dtype} {depth.shape}"
+            )
+        return np.array(depth, np.float32)
+    picture = folder / f"{stem}.png"
+    millimetres = None
+    if picture.is_file():
+        data = np.fromfile(picture, np.uint8)
+        millimetres = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    if millimetres is None or millimetres.dtype != np.uint16 or millimetres.ndim != 2:
+        raise UsageError(
+            f"{quoted(picture)}: wanted a grey 16-bit PNG in millimetres, got none; put it there"
+        )
+    return millimetres.astype(np.float32) / 1000
