@@ -57,13 +57,22 @@ class Run:
         self._refuse_strangers()
         with ExitStack() as stack:
             stack.enter_context(self.store.locked())
-            self._open()
+            try:
+                self._open()
+            except UsageError:
+                self._leave_no_lock_file()
+                raise
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self.complete:
+            self._leave_no_lock_file()
         self._stack.close()
-        if kind is None and self.complete:
+
+    def _leave_no_lock_file(self) -> None:
+        """Clear the working folder of a data set that is complete: only the lock is in it."""
+        if self.store.exists(MANIFEST):
             self.store.remove_working_folder()
 
     @property
