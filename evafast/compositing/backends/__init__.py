@@ -33,6 +33,36 @@ class Backend(Protocol):
         """Write ``image`` (n, canvas, canvas, 3) and ``mask`` (n, canvas, canvas), all checked."""
 
 
+class CudaBackend(Protocol):
+    """What a CUDA backend offers: also planar images and the depth network's input."""
+
+    device_type: str
+
+    def __init__(
+        self,
+        bank: Bank,
+        device: torch.device,
+        *,
+        binary: bool,
+        layout: str = "nhwc",
+        network_input: torch.dtype | None = None,
+    ) -> None:
+        """Bring the bank to the device and compile the kernel."""
+
+    @staticmethod
+    def why_unavailable() -> str | None:
+        """Return one line on what is missing and how to get it, or None when it can run."""
+
+    def composite(
+        self,
+        placements: Placements,
+        image: torch.Tensor,
+        mask: torch.Tensor,
+        network_input: torch.Tensor | None = None,
+    ) -> None:
+        """Queue the batch on torch's current stream; return before it is done."""
+
+
 _MODULES = {
     "cupy": "evafast.compositing.backends.cupy_cuda",
     "numba-cuda": "evafast.compositing.backends.numba_cuda",
