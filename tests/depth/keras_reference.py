@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
+import keras_layout
 import numpy as np
 
 SKIPS = ("conv1/relu", "pool1", "pool2_pool", "pool3_pool", "relu")
@@ -81,28 +82,13 @@ def build(
     return keras.Model(base.inputs, x)
 
 
-def randomise(model: Any, seed: int = 0) -> None:
-    """Give every weight a well-scaled random value, BatchNorm statistics included.
-
-    Some variances are near 1e-5: a wrong epsilon then shows.
-    """
-    rng = np.random.default_rng(seed)
+def fill(model: Any, weights: keras_layout.Weights) -> None:
+    """Set every weight of the Keras model; the layers must be exactly those of ``weights``."""
+    left = {name.replace("/", "_"): arrays for name, arrays in weights.items()}
     for layer in model.layers:
-        arrays = layer.get_weights()
-        if len(arrays) == 4:
-            c = arrays[0].shape[0]
-            variance = rng.uniform(0.5, 1.5, c)
-            tiny = rng.random(c) < 0.05
-            variance[tiny] = rng.uniform(0.8e-5, 3e-5, int(tiny.sum()))
-            gamma = rng.uniform(0.7, 1.3, c)
-            # Channels of tiny variance get a gamma that keeps their output of order one.
-            gamma[tiny] *= np.sqrt(variance[tiny])
-            layer.set_weights([gamma, rng.normal(0, 0.2, c), rng.normal(0, 0.2, c), variance])
-        elif arrays:
-            kernel = arrays[0]
-            fan_in = int(np.prod(kernel.shape[:-1]))
-            new = [rng.normal(0, np.sqrt(2 / fan_in), kernel.shape)]
-            layer.set_weights(new + [rng.normal(0, 0.1, a.shape) for a in arrays[1:]])
+        if layer.get_weights():
+            layer.set_weights(list(left.pop(layer.name.replace("/", "_")).values()))
+    assert not left
 
 
 def stages(keras: ModuleType, model: Any, images: np.ndarray) -> list[np.ndarray]:
