@@ -81,30 +81,26 @@ class Encoded:
 def encode_slice(piece: HostSlice, codec: Codec, names: Names, bank_names: BankNames) -> Encoded:
     """Encode a slice and sum its pixels; runs in an encoder thread."""
     encoded = Encoded()
-    image_sums, mask_sums, depth_sums = PixelSums(), PixelSums(), PixelSums()
+    encoded.sums = {
+        "fg_bg": PixelSums.of_batch(piece.image), "fg_bg_mask": PixelSums.of_batch(piece.mask)
+    }  # fmt: skip
+    if piece.codes is not None:
+        encoded.sums["fg_bg_depth"] = PixelSums.of_batch(piece.codes)
     p = piece.placements
     for row, name in enumerate(names.samples(p)):
-        image, mask = piece.image[row], piece.mask[row]
-        image_sums += PixelSums.of(image)
-        mask_sums += PixelSums.of(mask)
         record = sample_record(p, row, name, bank_names)
         depth = None
         if piece.codes is not None:
             assert piece.low is not None
             assert piece.high is not None
-            codes = piece.codes[row]
-            depth_sums += PixelSums.of(codes)
-            depth = codec.encode_depth(codes)
+            depth = codec.encode_depth(piece.codes[row])
             record |= {"depth_low": float(piece.low[row]), "depth_high": float(piece.high[row])}
         encoded.samples.append(
             EncodedSample(
-                name, codec.encode_image(image), codec.encode_mask(mask), depth,
+                name, codec.encode_image(piece.image[row]), codec.encode_mask(piece.mask[row]), depth,
                 json.dumps(record, separators=(",", ":")).encode(),
             )
         )  # fmt: skip
-    encoded.sums = {"fg_bg": image_sums, "fg_bg_mask": mask_sums}
-    if piece.codes is not None:
-        encoded.sums["fg_bg_depth"] = depth_sums
     return encoded
 
 

@@ -7,6 +7,7 @@ bytes, which the compiler turns into vector code.
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from evafast.bank import Bank
     from evafast.recipe import Placements
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+"""Read when Numba starts its threads: idle ones must not spin beside encoders and torch."""
 
 _over = njit(inline="always")(pixel.over)
 _one_launch = threading.Lock()  # Numba's fallback thread pool must not be entered twice at once
