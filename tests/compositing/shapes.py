@@ -73,8 +73,10 @@ class Borrowed:
         return self._array
 
 
-def reference(bank: Bank, placements: Placements, *, binary: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return images (n, canvas, canvas, 3) and masks (n, canvas, canvas) by Pillow, without torch."""
+def reference(
+    bank: Bank, placements: Placements, *, binary: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return images (n, canvas, canvas, 3) and masks by Pillow, without importing torch."""
     from evafast.compositing.backends.pillow import Backend
 
     side, count = bank.canvas, len(placements)
