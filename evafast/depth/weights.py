@@ -18,7 +18,7 @@ from evafast.depth.fetch import SOURCES, Progress, fetched, sha256_of
 from evafast.depth.keras_densedepth import load_keras
 from evafast.depth.keras_h5 import SIGNATURE
 from evafast.depth.state import COUNTER, load_state
-from evafast.errors import UsageError, quoted
+from evafast.errors import RunError, UsageError, quoted
 
 #: Metadata key under which a safetensors file carries its `DenseDepthConfig` as JSON.
 CONFIG_KEY = "densedepth_config"
@@ -47,14 +47,33 @@ def save_safetensors(
         More to keep in the file's header, such as its training record.
     dtype : torch.dtype
         float16 halves the file; it loads as float32 all the same.
+
+    Raises
+    ------
+    UsageError
+        If the folder is not there.
+    RunError
+        If the file cannot be written.
     """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise UsageError(f"{quoted(path)}: wanted an existing folder, got none; create it")
     tensors = {
         name: value.detach().to("cpu", dtype).contiguous()
         for name, value in model.state_dict().items()
         if not name.endswith(COUNTER)
     }
     header = {**(metadata or {}), CONFIG_KEY: json.dumps(model.config.to_dict(), sort_keys=True)}
-    save_file(tensors, str(path), metadata=header)
+    part = path.with_name(path.name + ".part")
+    try:
+        save_file(tensors, str(part), metadata=header)
+        part.replace(path)
+    except (SafetensorError, OSError) as error:
+        part.unlink(missing_ok=True)
+        raise RunError(
+            f"{quoted(path)}: wanted to write it, got {quoted(error)}; free the disk or choose "
+            "another folder"
+        ) from error
 
 
 def load_safetensors(path: str | Path) -> DenseDepth:

@@ -91,8 +91,8 @@ def images(n: int, size: tuple[int, int]) -> np.ndarray:
 
 
 def graph(
-    blocks: tuple[int, ...], *, new: bool, inner: bool, slope: float = 0.2, epsilon: float = 1.001e-5,
-    final_relu: bool = True, half_pixel: bool = False,
+    blocks: tuple[int, ...], *, new: bool, inner: bool, slope: float = 0.2,
+    epsilon: float = 1.001e-5, final_relu: bool = True, half_pixel: bool = False,
 ) -> str:  # fmt: skip
     """The part of model_config that says which variant a file is."""
     layers: list[dict[str, Any]] = []

@@ -22,7 +22,7 @@ def _interpolation_matrix(n: int) -> np.ndarray:
 
 
 def _aligned_layer(keras: ModuleType) -> type:
-    """A BilinearUpSampling2D layer as the authors' custom one: corners aligned, nothing recorded."""
+    """A custom BilinearUpSampling2D layer: corners aligned, and nothing of that recorded."""
 
     class BilinearUpSampling2D(keras.layers.Layer):  # type: ignore[name-defined,misc]
         def call(self, x: Any) -> Any:

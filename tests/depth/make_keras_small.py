@@ -1,6 +1,7 @@
 """Write data/keras_small.npz: stages and outputs of a small DenseDepth as Keras computes them.
 
-Run once, where Keras is installed: ``KERAS_BACKEND=tensorflow python tests/depth/make_keras_small.py``.
+Run once, where Keras is installed, from the repository:
+``KERAS_BACKEND=tensorflow python tests/depth/make_keras_small.py``.
 """
 
 from __future__ import annotations

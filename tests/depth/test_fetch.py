@@ -63,7 +63,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-@pytest.fixture()
+@pytest.fixture
 def server():
     server = Server()
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -82,7 +82,7 @@ def weights_file(tmp_path_factory):
     return path.read_bytes()
 
 
-@pytest.fixture()
+@pytest.fixture
 def source(server, weights_file, monkeypatch):
     server.content = weights_file
     source = Source(url=server.url, size=len(weights_file))

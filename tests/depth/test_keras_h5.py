@@ -37,7 +37,7 @@ def config_text(new: bool, **graph) -> str:
     return keras_layout.graph(BLOCKS, new=new, **({"inner": False} | graph))
 
 
-@pytest.fixture()
+@pytest.fixture
 def path(tmp_path):
     return tmp_path / "weights.h5"
 
@@ -164,7 +164,7 @@ def test_numbered_file_without_names_is_refused(path):
     keras_layout.write(path, WEIGHTS, style="numbered")
     with h5py.File(path, "a") as file:
         del file["layers/layer_0/vars"].attrs["name"]
-    with pytest.raises(UsageError, match="save the whole model as .h5"):
+    with pytest.raises(UsageError, match="save the whole model as"):
         load_keras(path)
 
 

@@ -1,7 +1,7 @@
 """The standard network beside real Keras: built, filled and saved by Keras, loaded by us.
 
-Runs where Keras is installed (``pip install keras tensorflow-cpu tf-keras``); Keras 3 uses the backend
-of ``KERAS_BACKEND``. tf_keras is Keras 2, whose files are spelled like the authors'.
+Runs where Keras is installed (``pip install keras tensorflow-cpu tf-keras``); Keras 3 uses the
+backend of ``KERAS_BACKEND``. tf_keras is Keras 2, whose files are spelled like the authors'.
 """
 
 from __future__ import annotations
