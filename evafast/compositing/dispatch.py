@@ -58,22 +58,29 @@ def choose_backend(backend: str = "auto", device: str | torch.device = "auto") -
             f"backend: wanted auto, {', '.join(BACKENDS)}, got {backend!r}; choose one of these"
         )
     wanted = None if str(device) == "auto" else _device(device)
-    passed: list[str] = []
+    passed: dict[str, list[str]] = {}  # why not -> which: both CUDA backends may lack the same
     for name in BACKENDS if backend == "auto" else (backend,):
         if backend == "auto" and name == "pillow":
             break  # the reference is for comparison; numba always runs before it
         kind = load(name)
         if wanted is not None and wanted.type != kind.device_type:
-            why: str | None = f"runs on {kind.device_type}, the device is {wanted}"
+            why: str | None = f"the device is {wanted}"
         else:
             why = kind.why_unavailable()
         if why is None:
             chosen = wanted or _device(kind.device_type)
-            reason = f"{name} on {chosen}" + (f" ({'; '.join(passed)})" if passed else "")
+            others = _others(passed)
+            reason = f"{name} on {chosen}" + (f" (not {others})" if others else "")
             log.debug("backend %s", reason)
             return BackendChoice(name, chosen, reason)
-        passed.append(f"{name}: {why}")
-    raise UsageError(f"backend: wanted {backend} on {device}, got none; {'; '.join(passed)}")
+        passed.setdefault(why, []).append(name)
+    raise UsageError(
+        f"backend: wanted {backend} on {device}, got none that can run: {_others(passed)}"
+    )
+
+
+def _others(passed: dict[str, list[str]]) -> str:
+    return "; not ".join(f"{' and '.join(names)}: {why}" for why, names in passed.items())
 
 
 def _device(device: str | torch.device) -> torch.device:

@@ -124,22 +124,38 @@ class Backend:
         """Queue one copy and one kernel on torch's current stream."""
         import torch
 
-        count = len(placements)
         with torch.cuda.device(self._device):
-            stream = torch.cuda.current_stream(self._device)
-            rows = self._ring.upload(placements)
-            launch = self._launch.copy()  # by value: other threads may be launching too
-            launch["placements"] = rows.data_ptr()
-            launch["image"], launch["mask"] = image.data_ptr(), mask.data_ptr()
-            if network_input is not None:
-                launch["network"] = network_input.data_ptr()
-            launch["samples"] = count
-            outputs = [t for t in (image, mask, network_input) if t is not None]
-            name = kernel_for(int(mask.shape[-1]), *(t.data_ptr() for t in outputs))
-            resident = self._multiprocessors * blocks_per_multiprocessor(name, self._network)
-            grid = min(-(-count * self._tiles // WARPS), resident)
-            with self._stream(stream.cuda_stream):
-                self._kernels[name]((grid,), (32 * WARPS,), (launch,))
+            self.launch(self._ring.upload(placements), image, mask, network_input)
+
+    def launch(
+        self,
+        rows: torch.Tensor,
+        image: torch.Tensor,
+        mask: torch.Tensor,
+        network_input: torch.Tensor | None = None,
+    ) -> None:
+        """Queue the kernel alone, for placements that are on the device, which is the current one.
+
+        Parameters
+        ----------
+        rows : torch.Tensor of int32, shape (n, 4)
+            As `PlacementRing.upload` returns them.
+        image, mask, network_input : torch.Tensor
+            As for `composite`.
+        """
+        import torch
+
+        count = len(rows)
+        outputs = [t for t in (image, mask, network_input) if t is not None]
+        launch = self._launch.copy()  # by value: other threads may be launching too
+        for name, tensor in zip(("image", "mask", "network"), outputs, strict=False):
+            launch[name] = tensor.data_ptr()
+        launch["placements"], launch["samples"] = rows.data_ptr(), count
+        kernel = kernel_for(int(mask.shape[-1]), *(t.data_ptr() for t in outputs))
+        resident = self._multiprocessors * blocks_per_multiprocessor(kernel, self._network)
+        grid = min(-(-count * self._tiles // WARPS), resident)
+        with self._stream(torch.cuda.current_stream(self._device).cuda_stream):
+            self._kernels[kernel]((grid,), (32 * WARPS,), (launch,))
 
     def _stream(self, pointer: int) -> Any:
         if pointer not in self._streams:
