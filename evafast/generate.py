@@ -74,7 +74,7 @@ def generate(config: GenerateConfig, console: Console | None = None) -> dict:
         assets.bank, recipe, config.codec,
         layout=config.layout, mask=config.mask, samples=samples,
         samples_per_part=config.samples_per_shard,
-        depth={**depth.identity(), "batch_size": batch_size} if depth else None,
+        depth=_depth_identity(depth, batch_size) if depth else None,
         depth_encoding=config.depth_encoding, assets=_preprocessing(config.assets),
     )  # fmt: skip
     with Run(store, plan) as run:
@@ -138,11 +138,20 @@ def _load_depth(config: GenerateConfig, choice: BackendChoice) -> DepthEstimator
     if config.depth == "none":
         return None
     from evafast.depth import DepthEstimator
+    from evafast.depth.encoding import check_encoding
 
-    return DepthEstimator.load(
+    depth = DepthEstimator.load(
         config.depth, device=choice.device, precision=config.precision,
         input_size=config.depth_input, compile=config.compile,
     )  # fmt: skip
+    check_encoding(config.depth_encoding, depth.metres_per_unit)
+    return depth
+
+
+def _depth_identity(depth: DepthEstimator, batch_size: int) -> dict:
+    """Return all that decides the depth's bytes: sums round otherwise in batches of another size."""
+    scale = {"metres_per_unit": depth.metres_per_unit}
+    return {**depth.identity(), **scale, "batch_size": batch_size}
 
 
 def _describe_depth(config: GenerateConfig, depth: DepthEstimator | None) -> str:

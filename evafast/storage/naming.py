@@ -16,6 +16,7 @@ MASK_FOLDER = "fg_bg_mask"
 DEPTH_FOLDER = "fg_bg_depth"
 MANIFEST = "manifest.json"
 SAMPLES = "samples.csv"
+DEPTH_RANGE = "depth_range.npy"
 SHARD_INDEX = "shards/index.json"
 
 

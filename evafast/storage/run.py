@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from evafast.errors import UsageError, quoted
 from evafast.storage.codec import encode_asset
 from evafast.storage.listing import write_samples
-from evafast.storage.naming import MANIFEST, SAMPLES, Names
+from evafast.storage.naming import DEPTH_RANGE, MANIFEST, SAMPLES, Names
 from evafast.storage.plan import first_difference
-from evafast.storage.sample import BankNames, Part
+from evafast.storage.sample import BankNames, Facts, Part
 from evafast.storage.statistics import PixelSums
 from evafast.storage.store import WORKING_FOLDER, Store
 
@@ -96,14 +100,11 @@ class Run:
         """Samples in the parts that are there."""
         return sum(record["count"] for record in self._records.values())
 
-    def record(self, part: Part, pieces: list[dict], sums: dict[str, PixelSums]) -> None:
+    def record(self, part: Part, pieces: list[dict], facts: Facts) -> None:
         """Record a committed part; from here on a resumed run passes it over."""
         record = {
-            "part": part.number,
-            "count": len(part),
-            "pieces": pieces,
-            "sums": {name: values.to_json() for name, values in sums.items()},
-        }
+            "part": part.number, "count": len(part), "pieces": pieces, "facts": facts.to_json()
+        }  # fmt: skip
         self.store.write(_journal_name(part.number), json.dumps(record).encode())
         self._records[part.number] = record
 
@@ -132,9 +133,10 @@ class Run:
             sums["bg"] += PixelSums.of(pixels)
         for i in range(bank.foreground_count):
             sums["fg"] += PixelSums.of(bank.foreground(i))
-        for record in records:
-            for name, values in record["sums"].items():
-                sums[name] = sums.get(name, PixelSums()) + PixelSums.from_json(values)
+        facts = sum((Facts.from_json(record["facts"]) for record in records), Facts())
+        sums |= facts.sums
+        if len(facts.depth_range):
+            extra[DEPTH_RANGE] = self._write_depth_range(facts)
         manifest = {
             **self.plan,
             "statistics": {name: _statistics(s, self.plan) for name, s in sums.items()},
@@ -146,6 +148,14 @@ class Run:
         self.store.write(MANIFEST, json.dumps(manifest, indent=1).encode())
         self.complete = True
         return manifest
+
+    def _write_depth_range(self, facts: Facts) -> dict:
+        """Write each sample's least and greatest depth, without which codes are only relative."""
+        stream = io.BytesIO()
+        np.save(stream, facts.depth_range)
+        self.store.write(DEPTH_RANGE, stream.getvalue())
+        digest = hashlib.sha256(stream.getvalue()).hexdigest()
+        return {"size": len(stream.getvalue()), "sha256": digest}
 
     def manifest(self) -> dict:
         """Return the manifest of a complete data set."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -71,37 +72,75 @@ class EncodedSample:
 
 
 @dataclass
-class Encoded:
-    """Encoded samples and their pixel sums."""
+class Facts:
+    """What is recorded of samples beside their files; adds up over slices, in order.
 
-    samples: list[EncodedSample] = field(default_factory=list)
+    Attributes
+    ----------
+    sums : dict of str to PixelSums
+        By folder name (``fg_bg``, ...).
+    depth_range : ndarray of float32, shape (n, 2)
+        Least and greatest depth of each sample; empty without depth.
+    """
+
     sums: dict[str, PixelSums] = field(default_factory=dict)
+    depth_range: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 2), np.float32))
+
+    def __add__(self, later: Facts) -> Facts:
+        """Return the facts of both, `later` after this one."""
+        sums = dict(self.sums)
+        for name, values in later.sums.items():
+            sums[name] = sums.get(name, PixelSums()) + values
+        return Facts(sums, np.concatenate([self.depth_range, later.depth_range]))
+
+    def to_json(self) -> dict:
+        """Return the facts as plain values."""
+        packed = base64.b64encode(self.depth_range.astype("<f4").tobytes()).decode()
+        sums = {name: values.to_json() for name, values in self.sums.items()}
+        return {"sums": sums, "depth_range": packed}
+
+    @classmethod
+    def from_json(cls, values: dict) -> Facts:
+        """Return facts from what `to_json` gave."""
+        packed = np.frombuffer(base64.b64decode(values["depth_range"]), "<f4")
+        sums = {name: PixelSums.from_json(v) for name, v in values["sums"].items()}
+        return cls(sums, packed.reshape(-1, 2))
+
+
+@dataclass
+class Encoded:
+    """Encoded samples and their facts."""
+
+    samples: list[EncodedSample]
+    facts: Facts
 
 
 def encode_slice(piece: HostSlice, codec: Codec, names: Names, bank_names: BankNames) -> Encoded:
     """Encode a slice and sum its pixels; runs in an encoder thread."""
-    encoded = Encoded()
-    encoded.sums = {
+    facts = Facts({
         "fg_bg": PixelSums.of_batch(piece.image), "fg_bg_mask": PixelSums.of_batch(piece.mask)
-    }  # fmt: skip
+    })  # fmt: skip
     if piece.codes is not None:
-        encoded.sums["fg_bg_depth"] = PixelSums.of_batch(piece.codes)
+        assert piece.low is not None
+        assert piece.high is not None
+        facts.sums["fg_bg_depth"] = PixelSums.of_batch(piece.codes)
+        facts.depth_range = np.stack([piece.low, piece.high], axis=1)
+    samples = []
     p = piece.placements
     for row, name in enumerate(names.samples(p)):
         record = sample_record(p, row, name, bank_names)
         depth = None
         if piece.codes is not None:
-            assert piece.low is not None
-            assert piece.high is not None
             depth = codec.encode_depth(piece.codes[row])
-            record |= {"depth_low": float(piece.low[row]), "depth_high": float(piece.high[row])}
-        encoded.samples.append(
+            low, high = facts.depth_range[row].tolist()
+            record |= {"depth_low": low, "depth_high": high}
+        samples.append(
             EncodedSample(
-                name, codec.encode_image(piece.image[row]), codec.encode_mask(piece.mask[row]), depth,
-                json.dumps(record, separators=(",", ":")).encode(),
+                name, codec.encode_image(piece.image[row]), codec.encode_mask(piece.mask[row]),
+                depth, json.dumps(record, separators=(",", ":")).encode(),
             )
         )  # fmt: skip
-    return encoded
+    return Encoded(samples, facts)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Queue
 from typing import TYPE_CHECKING, Any
 
-from evafast.storage.sample import Encoded, HostSlice, Part, encode_slice
-from evafast.storage.statistics import PixelSums
+from evafast.storage.sample import Encoded, Facts, HostSlice, Part, encode_slice
 from evafast.storage.transfer import HostTransfer
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Sink:
         Encoder threads.
     clock : StageClock
     on_part : callable
-        Told ``(part, pieces, sums)`` of each committed part, in the writer thread.
+        Told ``(part, pieces, facts)`` of each committed part, in the writer thread.
     on_samples : callable
         Told how many more samples were written, in the writer thread.
     """
@@ -62,7 +61,7 @@ class Sink:
         *,
         workers: int,
         clock: StageClock,
-        on_part: Callable[[Part, list[dict], dict[str, PixelSums]], None],
+        on_part: Callable[[Part, list[dict], Facts], None],
         on_samples: Callable[[int], None] = lambda count: None,
     ) -> None:
         self._layout, self._codec = layout, codec
@@ -124,15 +123,15 @@ class Sink:
 
     def _encode(
         self, host: Any, start: int, left: _Countdown, part: Part
-    ) -> tuple[int, Any, dict[str, PixelSums]]:
+    ) -> tuple[int, Any, Facts]:
         try:
             piece: HostSlice = host.wait(start, start + SLICE, self._names)
             if self._stop.is_set():
-                return 0, None, {}
+                return 0, None, Facts()
             with self._clock("encode"):
                 encoded: Encoded = encode_slice(piece, self._codec, self._names, self._bank_names)
                 packed = self._layout.pack(part, encoded)
-            return len(encoded.samples), packed, encoded.sums
+            return len(encoded.samples), packed, encoded.facts
         finally:
             left.done()
 
@@ -140,7 +139,7 @@ class Sink:
         """Write in order; after an error or a stop only drain, so that nobody waits for ever."""
         open_part: tuple[Part, PartWriter] | None = None
         waiting: list[PartWriter] = []
-        sums: dict[str, PixelSums] = {}
+        facts = Facts()
         while (item := self._queue.get())[0] != "end":
             what, value = item
             try:
@@ -151,19 +150,18 @@ class Sink:
                         value.cancel() or value.exception()
                     continue
                 if what == "begin":
-                    open_part, sums = value, {}
+                    open_part, facts = value, Facts()
                 elif what == "packed":
                     count, packed, more = value.result()
                     assert open_part is not None
                     with self._clock("write"):
                         open_part[1].append(packed)
-                    for name, values in more.items():
-                        sums[name] = sums.get(name, PixelSums()) + values
+                    facts += more
                     self._on_samples(count)
                 elif what == "commit":
                     assert open_part is not None
                     with self._clock("write"):
-                        self._on_part(open_part[0], open_part[1].commit(), sums)
+                        self._on_part(open_part[0], open_part[1].commit(), facts)
                     waiting.remove(open_part[1])
             except BaseException as error:
                 self._error = error

@@ -1,0 +1,206 @@
+"""Reading back: `open_dataset` gives from disk the batches that the pipeline gives live."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch.utils.data import Dataset
+
+from evafast.errors import UsageError, quoted
+from evafast.pipeline import Batch
+from evafast.recipe import Recipe
+from evafast.storage.codec import decode_picture
+from evafast.storage.members import Members, fields_of
+from evafast.storage.naming import DEPTH_RANGE, MANIFEST, Names
+from evafast.storage.sample import Part
+from evafast.storage.store import Store, open_store
+
+if TYPE_CHECKING:
+    from evafast.recipe import Placements
+    from evafast.storage.stream import StoredStream
+
+
+def open_dataset(path: str | PathLike[str]) -> StoredDataset:
+    """Open a data set that ``evafast.generate`` finished, whatever its layout.
+
+    Parameters
+    ----------
+    path : path-like
+        Its folder, or an fsspec address.
+
+    Returns
+    -------
+    StoredDataset
+
+    Raises
+    ------
+    UsageError
+        When there is no finished data set.
+    """
+    return StoredDataset(open_store(path))
+
+
+def read_manifest(store: Store) -> dict:
+    """Return the manifest of a finished data set.
+
+    Raises
+    ------
+    UsageError
+        When there is none, or it is of a format that this version does not know.
+    """
+    from evafast.storage.plan import FORMAT
+
+    try:
+        manifest = json.loads(store.read(MANIFEST))
+    except FileNotFoundError:
+        raise UsageError(
+            f"data set: wanted a finished one, got {quoted(store)} without {MANIFEST}; finish it "
+            "with the command that began it, or check the path"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"data set: {MANIFEST} of {quoted(store)} is damaged ({error}); restore it from a "
+            "copy, or make the data set again in another folder"
+        ) from None
+    if manifest.get("format") != FORMAT:
+        raise UsageError(
+            f"data set: wanted format {FORMAT}, got {manifest.get('format')} in {quoted(store)}; "
+            f"read it with evafast {manifest.get('evafast')}"
+        )
+    return manifest
+
+
+def stored_recipe(manifest: dict) -> Recipe:
+    """Return the recipe that a data set was made by."""
+    return Recipe(
+        background_count=len(manifest["backgrounds"]),
+        foreground_sizes=[(f["height"], f["width"]) for f in manifest["foregrounds"]],
+        placements=manifest["placements"],
+        seed=manifest["seed"],
+        canvas=manifest["canvas"],
+    )
+
+
+class StoredDataset(Dataset):
+    """A map-style dataset over samples on disk; position i is the i-th sample written.
+
+    ``dataset[i]``, ``dataset[a:b]`` and ``dataset[array]`` all give a `Batch`. With a DataLoader,
+    whole batches are read at once::
+
+        DataLoader(dataset, batch_size=64, shuffle=True, collate_fn=dataset.collate)
+
+    Attributes
+    ----------
+    manifest : dict
+    recipe : Recipe
+        The stored sample at position i is ``recipe.order[i]``.
+    names : Names
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.manifest = read_manifest(store)
+        self.recipe = stored_recipe(self.manifest)
+        self.names = Names.of(self.recipe)
+        self._members = Members(store, self.manifest)
+        self._ranges: NDArray[np.float32] | None = None
+        self._backgrounds: torch.Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.manifest["samples"]
+
+    def __getitem__(self, which: int | slice | ArrayLike) -> Batch:
+        """Read the samples at these positions."""
+        if isinstance(which, slice):
+            return self.__getitems__(range(*which.indices(len(self))))
+        return self.__getitems__(np.atleast_1d(np.asarray(which)).tolist())
+
+    def __getitems__(self, positions: Sequence[int]) -> Batch:
+        """Read a batch.
+
+        Raises
+        ------
+        IndexError
+            When a position is out of range.
+        RunError
+            When a file is missing or does not decode; the text names it.
+        """
+        rows = np.array(positions, dtype=np.int64)
+        rows = np.where(rows < 0, rows + len(self), rows)
+        if rows.size and (rows.min() < 0 or rows.max() >= len(self)):
+            raise IndexError(f"position: wanted 0 to {len(self) - 1}, got {positions}")
+        placements = self.recipe[self.recipe.order[rows]]
+        names = self.names.samples(placements)
+        side = self.recipe.canvas
+        image = torch.empty((len(rows), side, side, 3), dtype=torch.uint8)
+        mask = torch.empty((len(rows), side, side), dtype=torch.uint8)
+        depth: list[NDArray] = []
+        for i, (position, name) in enumerate(zip(rows.tolist(), names, strict=True)):
+            files = self.read_sample(position, name)
+            image[i] = torch.from_numpy(decode_picture(files["image"], f"{name} image"))
+            mask[i] = torch.from_numpy(decode_picture(files["mask"], f"{name} mask"))
+            if "depth" in files:
+                depth.append(decode_picture(files["depth"], f"{name} depth"))
+        batch = Batch(
+            placements=placements,
+            image=image.permute(0, 3, 1, 2),
+            mask=mask[:, None],
+            _backgrounds=self._all_backgrounds(),
+        )
+        if depth:
+            batch.depth = self._decode_depth(np.stack(depth), rows)
+            batch.finite = torch.ones(len(rows), dtype=torch.bool)
+        return batch
+
+    def read_sample(self, position: int, name: str) -> dict[str, bytes]:
+        """Return the bytes of each file of the sample at a position."""
+        size = self.manifest["samples_per_part"]
+        number, row = divmod(position, size)
+        part = Part(number, number * size, min((number + 1) * size, len(self)))
+        return {
+            field: self._members.read(part, row, name, field) for field in fields_of(self.manifest)
+        }
+
+    def placements_at(self, positions: slice | ArrayLike) -> Placements:
+        """Return what was pasted where, without reading any picture."""
+        return self.recipe[self.recipe.order[positions]]
+
+    def stream(self, batch_size: int = 64, **options: int) -> StoredStream:
+        """Return an iterable dataset of batches, split by rank and worker; see `StoredStream`."""
+        from evafast.storage.stream import StoredStream
+
+        return StoredStream(self, batch_size, **options)
+
+    @staticmethod
+    def collate(batch: Batch) -> Batch:
+        """Return the batch as it is: `__getitems__` made a whole one."""
+        return batch
+
+    def _decode_depth(self, codes: NDArray, rows: NDArray[np.int64]) -> torch.Tensor:
+        from evafast.depth.encoding import EncodedDepth, decode
+
+        if self._ranges is None:
+            self._ranges = np.load(io.BytesIO(self.store.read(DEPTH_RANGE)))
+        low, high = torch.from_numpy(self._ranges[rows]).unbind(1)
+        encoded = EncodedDepth(
+            codes=torch.from_numpy(codes), low=low, high=high,
+            encoding=self.manifest["depth_encoding"],
+            metres_per_unit=self.manifest["depth"]["metres_per_unit"],
+        )  # fmt: skip
+        return decode(encoded)[:, None]
+
+    def _all_backgrounds(self) -> torch.Tensor:
+        if self._backgrounds is None:
+            pictures = [
+                decode_picture(self.store.read(name := f"bg/{self.names.background(i)}.png"), name)
+                for i in range(self.recipe.background_count)
+            ]
+            self._backgrounds = torch.from_numpy(np.stack(pictures))
+        return self._backgrounds

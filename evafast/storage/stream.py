@@ -1,0 +1,96 @@
+"""StoredStream: batches one after another, split evenly over ranks and workers.
+
+Samples are stored in a seeded shuffle, so that reading on is already reading at random; every epoch
+takes the parts in another order. Every rank and worker gets exactly as many samples as any other:
+nobody waits for a rank that has run out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch.utils.data import IterableDataset, get_worker_info
+
+from evafast.errors import UsageError
+from evafast.recipe import ShuffledOrder
+
+if TYPE_CHECKING:
+    from evafast.pipeline import Batch
+    from evafast.storage.reader import StoredDataset
+
+
+class StoredStream(IterableDataset):
+    """An iterable dataset over a stored data set; yields whole batches.
+
+    Use with ``DataLoader(stream, batch_size=None, num_workers=...)``. Where the count does not
+    divide by ranks x workers, the last few samples of an epoch's order are left out of it (fewer
+    than ranks x workers); another epoch leaves out others.
+
+    Parameters
+    ----------
+    dataset : StoredDataset
+    batch_size : int
+        Samples a batch; a worker's last batch of an epoch may be smaller, alike for all.
+    rank, world_size : int
+        Of this process among all that train together.
+    seed : int
+        Of the parts' order.
+
+    Raises
+    ------
+    UsageError
+        When a number is out of range.
+    """
+
+    def __init__(
+        self, dataset: StoredDataset, batch_size: int, *, rank: int = 0, world_size: int = 1,
+        seed: int = 0,
+    ) -> None:  # fmt: skip
+        if batch_size < 1:
+            raise UsageError(f"batch size: wanted at least 1, got {batch_size}; raise it")
+        if not 0 <= rank < world_size:
+            raise UsageError(f"rank: wanted 0 to {world_size - 1}, got {rank}; check world_size")
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.rank, self.world_size = rank, world_size
+        self.seed = seed
+        self.epoch = 0
+        self._done = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, and with it the order of the parts, of the next iteration."""
+        self.epoch, self._done = epoch, 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Return where this worker stands: its epoch and the samples it has yielded in it."""
+        return {"epoch": self.epoch, "done": self._done}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on where `state_dict` stood, with the same ranks and workers."""
+        self.epoch, self._done = state["epoch"], state["done"]
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield this rank's and worker's batches of the epoch, then move on to the next epoch."""
+        mine = self._positions()
+        while self._done < len(mine):
+            batch = self.dataset.__getitems__(mine[self._done : self._done + self.batch_size])
+            self._done += len(batch)
+            yield batch
+        self.set_epoch(self.epoch + 1)
+
+    def _positions(self) -> np.ndarray:
+        """Return the positions of this rank and worker in this epoch, in order."""
+        info = get_worker_info()
+        workers = info.num_workers if info else 1
+        consumer = self.rank * workers + (info.id if info else 0)
+        count, size = len(self.dataset), self.dataset.manifest["samples_per_part"]
+        each = count // (self.world_size * workers)
+        parts = ShuffledOrder(-(-count // size), self.seed + self.epoch)[:]
+        starts = parts * size
+        lengths = np.minimum(starts + size, count) - starts
+        ends = np.cumsum(lengths)
+        wanted = np.arange(consumer * each, (consumer + 1) * each)
+        which = np.searchsorted(ends, wanted, side="right")
+        return starts[which] + wanted - (ends - lengths)[which]
