@@ -7,7 +7,7 @@ turn do not; an event per buffer says when its copy has left, so that none is ov
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evafast.compositing.device_bank import fill_rows
@@ -18,20 +18,26 @@ if TYPE_CHECKING:
     from evafast.recipe import Placements
 
 _DEPTH = 8  # batches in flight before the host waits for the oldest copy of 16 bytes a sample
+_ROWS = 8192  # samples a buffer holds from the start; a larger batch makes its buffer grow
 
 
 @dataclass
 class _Slot:
-    buffer: torch.Tensor | None = None
-    left: torch.cuda.Event | None = field(default=None)
+    buffer: torch.Tensor
+    left: torch.cuda.Event
 
 
 class PlacementRing:
     """Pinned buffers, used in turn, from any thread and on any stream of one device."""
 
     def __init__(self, device: torch.device, depth: int = _DEPTH) -> None:
+        import torch
+
         self._device = device
-        self._slots = [_Slot() for _ in range(depth)]
+        # All at once and now: pinning memory may wait for the device.
+        buffers = torch.empty((depth, _ROWS, 4), dtype=torch.int32, pin_memory=True)
+        with torch.cuda.device(device):
+            self._slots = [_Slot(buffer, torch.cuda.Event()) for buffer in buffers]
         self._turn = 0
         self._lock = threading.Lock()
 
@@ -50,11 +56,8 @@ class PlacementRing:
         with self._lock:
             slot = self._slots[self._turn]
             self._turn = (self._turn + 1) % len(self._slots)
-            if slot.left is None:
-                slot.left = torch.cuda.Event()
-            else:
-                slot.left.synchronize()  # free long ago, unless all buffers are in flight
-            if slot.buffer is None or len(slot.buffer) < count:
+            slot.left.synchronize()  # left long ago, unless all buffers are in flight
+            if len(slot.buffer) < count:
                 slot.buffer = torch.empty((count, 4), dtype=torch.int32, pin_memory=True)
             rows = slot.buffer[:count]
             fill_rows(placements, rows.numpy())

@@ -125,11 +125,11 @@ def test_work_is_queued_behind_the_stream(backend):
     bank = real_like_bank(224)
     placements = Recipe.for_bank(bank, placements=64)[:512]
     compositor = Compositor(bank, backend=backend, device="cuda")
-    compositor(placements)
     stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        out = compositor(placements)  # compiled, and its memory allocated: both may wait
     torch.cuda.synchronize()
     with torch.cuda.stream(stream):
-        out = compositor.allocate(512)
         torch.cuda._sleep(20_000_000)
         out.image.fill_(POISON)
         compositor(placements, out)
