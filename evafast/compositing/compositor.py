@@ -77,8 +77,9 @@ class Compositor:
         self._check = PlacementCheck(bank)
         kind = load(self.choice.backend)
         binary = mask == "binary"
+        self._is_cuda = kind.device_type == "cuda"
         self._backend: Backend
-        if kind.device_type == "cuda":
+        if self._is_cuda:
             self._backend = cast(type[CudaBackend], kind)(
                 bank, self.device, binary=binary, layout=layout, network_input=network_input
             )
@@ -117,7 +118,7 @@ class Compositor:
         else:
             self._format.check(out, len(placements))
         if len(placements):
-            if self.device.type == "cuda":
+            if self._is_cuda:
                 cuda = cast(CudaBackend, self._backend)
                 cuda.composite(placements, out.image, out.mask, out.network_input)
             else:

@@ -5,7 +5,14 @@
 // result. The order of the lanes is the caller's: a kernel that is right does not depend on it.
 #pragma once
 
+#include <cstddef>
+
+#ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
+#else  // without the sanitizer nobody need hear of a change of stacks
+inline void __sanitizer_start_switch_fiber(void**, const void*, std::size_t) {}
+inline void __sanitizer_finish_switch_fiber(void*, const void**, std::size_t*) {}
+#endif
 #include <ucontext.h>
 
 #include <cmath>
