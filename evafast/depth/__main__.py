@@ -168,7 +168,7 @@ def _convert(options: argparse.Namespace) -> int:
     dtype = torch.float16 if options.half else torch.float32
     save_safetensors(weights.model, target, metadata, dtype=dtype)
     count = sum(p.numel() for p in weights.model.parameters())
-    print(f"{target}: {count:,} parameters, {weights.model.config}")
+    print(f"{quoted(target)}: {count:,} parameters, {weights.model.config}")
     return 0
 
 
@@ -226,7 +226,7 @@ def _predict(options: argparse.Namespace) -> int:
         grey, colour = (options.out / f"{path.stem}.{part}.png" for part in ("depth", "colour"))
         write_png(grey, codes)
         write_png(colour, coloured(depth if estimator.kind == "inverse" else -depth))
-        print(f"{grey}: {meaning}")
+        print(f"{quoted(grey)}: {meaning}")
     return 0
 
 

@@ -50,6 +50,6 @@ class CudaGraphed(nn.Module):
                 self.network(self._images)
         torch.cuda.current_stream(images.device).wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.device(images.device), torch.cuda.graph(graph):
             self._output = self.network(self._images)
         self._graph = graph

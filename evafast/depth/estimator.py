@@ -207,6 +207,10 @@ class DepthEstimator:
         if str(model).startswith("hf:"):
             from evafast.depth.huggingface import HuggingFaceNetwork
 
+            if inner_activation is not None or align_corners is not None:
+                raise UsageError(
+                    f"{quoted(model)}: wanted no DenseDepth variant, got one; leave the option out"
+                )
             network = HuggingFaceNetwork(str(model)[3:], **options)
         else:
             network = DenseDepthNetwork(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -49,17 +50,20 @@ class HuggingFaceNetwork:
         compile: bool,
         offline: bool,
     ) -> None:
+        label = quoted(f"hf:{model}")
         try:
             from transformers import AutoConfig, AutoModelForDepthEstimation
             from transformers.image_processing_base import ImageProcessingMixin
         except ImportError as error:
             raise UsageError(
-                f"hf:{model}: wanted transformers, got none installed; pip install 'evafast[hf]'"
+                f"{label}: wanted transformers, got none installed; pip install 'evafast[hf]'"
             ) from error
-        name, _, stated = model.partition("@")
+        name, at, stated = model.rpartition("@")
+        if not at or Path(model).is_dir():
+            name, stated = model, ""
         try:
             config = AutoConfig.from_pretrained(name, local_files_only=offline)
-            self.kind = _kind(config, stated, model)
+            self.kind = _kind(config, stated, label)
             processor, _ = ImageProcessingMixin.get_image_processor_dict(
                 name, local_files_only=offline
             )
@@ -75,17 +79,19 @@ class HuggingFaceNetwork:
         except (OSError, ValueError, KeyError) as error:
             text = " ".join(str(error).split())
             raise UsageError(
-                f"hf:{model}: wanted a depth-estimation model with safetensors weights, "
+                f"{label}: wanted a depth-estimation model with safetensors weights, "
                 f"got {quoted(text[:300])}; check the ID, or fetch it once with the network on"
             ) from error
         self.metres_per_unit = 1.0 if self.kind == "metric" else None
         self._sha256 = _sha256(network.state_dict())
-        self._set_preprocessing(config, processor, model)
+        self._set_preprocessing(config, processor, label, device)
         network = network.to(device, dtype, memory_format=torch.channels_last).eval()
         self._network = torch.compile(network, dynamic=False) if compile else network
         self._dtype = dtype
 
-    def _set_preprocessing(self, config: Any, processor: dict[str, Any], model: str) -> None:
+    def _set_preprocessing(
+        self, config: Any, processor: dict[str, Any], label: str, device: torch.device
+    ) -> None:
         one = [1.0, 1.0, 1.0]
         normalise = processor.get("do_normalize", "image_mean" in processor)
         mean = processor.get("image_mean", [0.0] * 3) if normalise else [0.0] * 3
@@ -93,11 +99,12 @@ class HuggingFaceNetwork:
         rescale = (
             processor.get("rescale_factor", 1 / 255) if processor.get("do_rescale", True) else 1.0
         )
-        self._mean, self._std = torch.tensor(mean).float(), torch.tensor(std).float()
-        if self._mean.shape != (3,) or self._std.shape != (3,) or not bool((self._std > 0).all()):
-            raise UsageError(
-                f"hf:{model}: wanted image_mean and image_std of 3 channels, got others"
-            )
+        means, stds = torch.tensor(mean).float(), torch.tensor(std).float()
+        if means.shape != (3,) or stds.shape != (3,) or not bool((stds > 0).all()):
+            raise UsageError(f"{label}: wanted image_mean and image_std of 3 channels, got others")
+        # On the device once: a copy in every batch would wait for it.
+        self._mean = means.to(device)[:, None, None]
+        self._std = stds.to(device)[:, None, None]
         self._rescale = float(rescale)
         backbone = getattr(config, "backbone_config", None)
         patch = getattr(config, "patch_size", None) or getattr(backbone, "patch_size", None) or 1
@@ -111,8 +118,8 @@ class HuggingFaceNetwork:
         return {
             "sha256": self._sha256,
             "config": {
-                "mean": self._mean.tolist(),
-                "std": self._std.tolist(),
+                "mean": self._mean.flatten().tolist(),
+                "std": self._std.flatten().tolist(),
                 "rescale": self._rescale,
                 "multiple": self._multiple,
             },
@@ -124,9 +131,7 @@ class HuggingFaceNetwork:
 
     def run(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return predicted_depth float32 (n, h', w') and whether it is finite."""
-        mean = self._mean.to(images.device)[:, None, None]
-        std = self._std.to(images.device)[:, None, None]
-        x = ((images.float() * self._rescale - mean) / std).to(self._dtype)
+        x = ((images.float() * self._rescale - self._mean) / self._std).to(self._dtype)
         depth = self._network(pixel_values=x).predicted_depth.float()
         if depth.ndim == 4:
             depth = depth[:, 0]
@@ -138,11 +143,11 @@ class HuggingFaceNetwork:
         return depth, torch.isfinite(depth).flatten(1).all(1)
 
 
-def _kind(config: Any, stated: str, model: str) -> Any:
+def _kind(config: Any, stated: str, label: str) -> Any:
     if stated:
         if stated not in ("relative", "inverse", "metric"):
             raise UsageError(
-                f"hf:{model}: wanted @relative, @inverse or @metric, got {quoted('@' + stated)}"
+                f"{label}: wanted @relative, @inverse or @metric, got {quoted('@' + stated)}"
             )
         return stated
     if config.model_type == "depth_anything":
@@ -150,7 +155,7 @@ def _kind(config: Any, stated: str, model: str) -> Any:
     if config.model_type in _KINDS:
         return _KINDS[config.model_type]
     raise UsageError(
-        f"hf:{model}: wanted a model whose depth is known ({', '.join(sorted(_KINDS))}, "
+        f"{label}: wanted a model whose depth is known ({', '.join(sorted(_KINDS))}, "
         f"depth_anything), got {quoted(config.model_type)}; say @relative, @inverse or @metric "
         "behind the ID"
     )

@@ -121,6 +121,8 @@ def test_kind_can_be_stated(tmp_path):
     assert load(tmp_path, "@inverse").kind == "inverse"
     with pytest.raises(UsageError, match="@relative, @inverse or @metric"):
         load(tmp_path, "@depth")
+    with pytest.raises(UsageError, match="no DenseDepth variant"):
+        load(tmp_path, align_corners=True)
 
 
 def test_unpickling_is_refused(tmp_path):
