@@ -77,7 +77,7 @@ def generate(config: GenerateConfig, console: Console | None = None) -> dict:
         depth=_depth_identity(depth, batch_size) if depth else None,
         depth_encoding=config.depth_encoding, assets=_preprocessing(config.assets),
     )  # fmt: skip
-    with Run(store, plan) as run:
+    with store.failing_in_one_line(), Run(store, plan) as run:
         if run.complete:
             console.say(f"{quoted(store)} is already complete: {samples:,} samples")
             return run.manifest()

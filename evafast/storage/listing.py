@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from typing import TYPE_CHECKING
 
@@ -29,14 +28,13 @@ def csv_field(text: str) -> str:
 
 def write_samples(
     store: Store, recipe: Recipe, samples: int, names: Names, bank_names: BankNames
-) -> dict:
-    """Write samples.csv for the first `samples` of the shuffled order; return size and SHA-256."""
+) -> None:
+    """Write samples.csv for the first `samples` of the shuffled order."""
     backgrounds = [csv_field(name) for name in bank_names.backgrounds]
     foregrounds = [
         f"{csv_field(name)},{mirrored:d}"
         for name, mirrored in map(bank_names.foreground, range(recipe.foreground_count))
     ]
-    digest, size = hashlib.sha256(), 0
     with store.writing(SAMPLES) as stream:
         header = ",".join(COLUMNS).encode() + b"\n"
         for start in range(-_CHUNK, samples, _CHUNK):
@@ -54,6 +52,3 @@ def write_samples(
                     for name, b, f, k, x, y, w, h in columns
                 ).encode()
             stream.write(data)
-            digest.update(data)
-            size += len(data)
-    return {"size": size, "sha256": digest.hexdigest()}

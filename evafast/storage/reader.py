@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -13,12 +12,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Dataset
 
-from evafast.errors import UsageError, quoted
 from evafast.pipeline import Batch
 from evafast.recipe import Recipe
 from evafast.storage.codec import decode_picture
+from evafast.storage.manifest import read_manifest
 from evafast.storage.members import Members, fields_of
-from evafast.storage.naming import DEPTH_RANGE, MANIFEST, Names
+from evafast.storage.naming import DEPTH_RANGE, Names
 from evafast.storage.sample import Part
 from evafast.storage.store import Store, open_store
 
@@ -45,36 +44,6 @@ def open_dataset(path: str | PathLike[str]) -> StoredDataset:
         When there is no finished data set.
     """
     return StoredDataset(open_store(path))
-
-
-def read_manifest(store: Store) -> dict:
-    """Return the manifest of a finished data set.
-
-    Raises
-    ------
-    UsageError
-        When there is none, or it is of a format that this version does not know.
-    """
-    from evafast.storage.plan import FORMAT
-
-    try:
-        manifest = json.loads(store.read(MANIFEST))
-    except FileNotFoundError:
-        raise UsageError(
-            f"data set: wanted a finished one, got {quoted(store)} without {MANIFEST}; finish it "
-            "with the command that began it, or check the path"
-        ) from None
-    except json.JSONDecodeError as error:
-        raise UsageError(
-            f"data set: {MANIFEST} of {quoted(store)} is damaged ({error}); restore it from a "
-            "copy, or make the data set again in another folder"
-        ) from None
-    if manifest.get("format") != FORMAT:
-        raise UsageError(
-            f"data set: wanted format {FORMAT}, got {manifest.get('format')} in {quoted(store)}; "
-            f"read it with evafast {manifest.get('evafast')}"
-        )
-    return manifest
 
 
 def stored_recipe(manifest: dict) -> Recipe:

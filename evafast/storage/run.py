@@ -14,7 +14,8 @@ import numpy as np
 from evafast.errors import UsageError, quoted
 from evafast.storage.codec import encode_asset
 from evafast.storage.listing import write_samples
-from evafast.storage.naming import DEPTH_RANGE, MANIFEST, SAMPLES, Names
+from evafast.storage.manifest import MANIFEST_COPY, read_manifest, write_manifest
+from evafast.storage.naming import DEPTH_FOLDER, DEPTH_RANGE, MANIFEST, SAMPLES, Names
 from evafast.storage.plan import first_difference
 from evafast.storage.sample import BankNames, Facts, Part
 from evafast.storage.statistics import PixelSums
@@ -64,20 +65,20 @@ class Run:
             try:
                 self._open()
             except UsageError:
-                self._leave_no_lock_file()
+                self._clear()
                 raise
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if self.complete:
-            self._leave_no_lock_file()
+            self._clear()
         self._stack.close()
 
-    def _leave_no_lock_file(self) -> None:
-        """Clear the working folder of a data set that is complete: only the lock is in it."""
+    def _clear(self) -> None:
+        """Clear the working folder of a data set that is complete, but for the manifest's copy."""
         if self.store.exists(MANIFEST):
-            self.store.remove_working_folder()
+            self.store.clear_working_folder(keep=MANIFEST_COPY)
 
     @property
     def parts(self) -> range:
@@ -121,45 +122,48 @@ class Run:
 
     def finish(self, layout: Layout, bank: Bank, recipe: Recipe) -> dict:
         """Write what is left, the manifest last; return the manifest."""
-        names = Names.of(recipe)
         records = [self._records[number] for number in self.parts]
-        extra = layout.finish(records)
-        listing = write_samples(
-            self.store, recipe, self.plan["samples"], names,
-            BankNames(bank.background_names, bank.foreground_names),
-        )
-        sums: dict[str, PixelSums] = {"bg": PixelSums(), "fg": PixelSums()}
-        for pixels in bank.backgrounds:
-            sums["bg"] += PixelSums.of(pixels)
-        for i in range(bank.foreground_count):
-            sums["fg"] += PixelSums.of(bank.foreground(i))
         facts = sum((Facts.from_json(record["facts"]) for record in records), Facts())
-        sums |= facts.sums
+        extra = layout.finish(records)
+        bank_names = BankNames(bank.background_names, bank.foreground_names)
+        write_samples(self.store, recipe, self.plan["samples"], Names.of(recipe), bank_names)
         if len(facts.depth_range):
-            extra[DEPTH_RANGE] = self._write_depth_range(facts)
+            self.store.write(DEPTH_RANGE, depth_range_file(facts))
+        sums = asset_sums(bank) | facts.sums
         manifest = {
             **self.plan,
-            "statistics": {name: _statistics(s, self.plan) for name, s in sums.items()},
-            "sums": {name: s.to_json() for name, s in sums.items()},
-            SAMPLES: listing,
+            "statistics": {name: self._statistics(name, s) for name, s in sums.items()},
+            "files": {name: self._measured(name) for name in self._other_files(layout, records)},
             **extra,
             "parts": [{k: r[k] for k in ("part", "count", "pieces")} for r in records],
         }
-        self.store.write(MANIFEST, json.dumps(manifest, indent=1).encode())
+        write_manifest(self.store, manifest)
         self.complete = True
         return manifest
 
-    def _write_depth_range(self, facts: Facts) -> dict:
-        """Write each sample's least and greatest depth, without which codes are only relative."""
-        stream = io.BytesIO()
-        np.save(stream, facts.depth_range)
-        self.store.write(DEPTH_RANGE, stream.getvalue())
-        digest = hashlib.sha256(stream.getvalue()).hexdigest()
-        return {"size": len(stream.getvalue()), "sha256": digest}
+    def _other_files(self, layout: Layout, records: list[dict]) -> list[str]:
+        """Return the names of all files that are no part's."""
+        inside = {piece["file"] for record in records for piece in record["pieces"]}
+        names = [name for folder in ("bg", "fg", "shards") for name in self.store.names(folder)]
+        alone = [name for name in (SAMPLES, DEPTH_RANGE) if self.store.exists(name)]
+        return [*alone, *(name for name in names if name not in inside)]
+
+    def _measured(self, name: str) -> dict:
+        data = self.store.read(name)
+        return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+    def _statistics(self, name: str, sums: PixelSums) -> dict:
+        """Return mean and spread: of 0..1, or of metres where depth is stored in millimetres."""
+        in_metres = name == DEPTH_FOLDER and self.plan["depth_encoding"] == "metric16"
+        scale = 1000.0 if in_metres else 255.0
+        return {
+            "images": sums.images, "unit": "metres" if in_metres else "0..1",
+            "mean": sums.mean(scale), "pixel_std": sums.std(scale),
+        }  # fmt: skip
 
     def manifest(self) -> dict:
         """Return the manifest of a complete data set."""
-        return json.loads(self.store.read(MANIFEST))
+        return read_manifest(self.store)
 
     def _refuse_strangers(self) -> None:
         """Refuse, before anything is written, a folder that evafast did not begin."""
@@ -173,7 +177,7 @@ class Run:
 
     def _open(self) -> None:
         if self.store.exists(MANIFEST):
-            there = json.loads(self.store.read(MANIFEST))
+            there = read_manifest(self.store)
             self._refuse_difference({key: there.get(key) for key in self.plan}, "holds")
             self._records = {record["part"]: record for record in there["parts"]}
             self.complete = True
@@ -193,5 +197,14 @@ class Run:
             )
 
 
-def _statistics(sums: PixelSums, plan: dict) -> dict:
-    return {"images": sums.images, "mean": sums.mean(), "pixel_std": sums.std()}
+def depth_range_file(facts: Facts) -> bytes:
+    """Return the file of each sample's least and greatest depth: without it codes are relative."""
+    stream = io.BytesIO()
+    np.save(stream, facts.depth_range)
+    return stream.getvalue()
+
+
+def asset_sums(bank: Bank) -> dict[str, PixelSums]:
+    """Return the pixel sums of backgrounds (RGB) and cut-outs (RGBA)."""
+    foregrounds = (PixelSums.of(bank.foreground(i)) for i in range(bank.foreground_count))
+    return {"bg": PixelSums.of_batch(bank.backgrounds), "fg": sum(foregrounds, PixelSums())}

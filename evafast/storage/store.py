@@ -17,7 +17,7 @@ from typing import BinaryIO, TypeAlias, cast
 from evafast.errors import RunError, UsageError, quoted
 
 WORKING_FOLDER = ".evafast"
-"""Holds plan, journal, lock and unfinished files while a run is under way; gone when it is done."""
+"""Holds plan, journal, lock and unfinished files of a run; then only the manifest's copy."""
 
 
 def open_store(out: str | os.PathLike[str]) -> Store:
@@ -39,7 +39,7 @@ def _in_one_line(where: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, FileNotFoundError) or error.errno is None:
+        if error.errno is None:
             raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RunError(
@@ -129,9 +129,13 @@ class LocalStore:
         """Remove a file that this run made."""
         self.path(name).unlink(missing_ok=True)
 
-    def remove_working_folder(self) -> None:
-        """Remove the working folder, which only evafast writes."""
-        shutil.rmtree(self.path(WORKING_FOLDER), ignore_errors=True)
+    def clear_working_folder(self, keep: str) -> None:
+        """Empty the working folder, which only evafast writes, but for one file."""
+        for entry in self.path(WORKING_FOLDER).iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry != self.path(keep):
+                entry.unlink(missing_ok=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -178,6 +182,10 @@ class RemoteStore:
 
     def __str__(self) -> str:
         return self._url
+
+    def failing_in_one_line(self) -> AbstractContextManager[None]:
+        """Turn what the file system refuses inside the block into a clear line."""
+        return _in_one_line(self._url)
 
     def _at(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}" if name else self._root
@@ -233,10 +241,11 @@ class RemoteStore:
         with suppress(FileNotFoundError):
             self._files.rm_file(self._at(name))
 
-    def remove_working_folder(self) -> None:
-        """Remove the working folder, which only evafast writes."""
-        with suppress(FileNotFoundError):
-            self._files.rm(self._at(WORKING_FOLDER), recursive=True)
+    def clear_working_folder(self, keep: str) -> None:
+        """Empty the working folder, which only evafast writes, but for one file."""
+        for path in self._files.find(self._at(WORKING_FOLDER)):
+            if path != self._at(keep).lstrip("/") and path != self._at(keep):
+                self._files.rm_file(path)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

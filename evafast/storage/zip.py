@@ -113,6 +113,21 @@ class ZipLayout:
             archives[f"{folder}.zip"] = self._join(folder, records)
         return {"archives": archives}
 
+    def rejoin(self, records: list[dict], again: list[int]) -> None:
+        """Join the archives anew: the parts in `again` from new segments, the others as they lie."""
+        for piece_number, piece in enumerate(records[0]["pieces"]):
+            folder = piece["file"].removesuffix(".zip")
+            for record in records:
+                if record["part"] not in again:
+                    old = record["pieces"][piece_number]
+                    with (
+                        self._store.open(piece["file"]) as archive,
+                        self._store.writing(_segment_name(folder, record["part"])) as segment,
+                    ):
+                        archive.seek(old["offset"])
+                        copy_stretch(archive, segment, old["size"])
+            self._join(folder, records)
+
     def _join(self, folder: str, records: list[dict]) -> dict:
         directory: list[bytes] = []
         offset = 0
@@ -135,6 +150,13 @@ class ZipLayout:
                 archive.write(entry)
             archive.write(end_records(len(directory), offset, size))
         return {"size": archive.size, "sha256": archive.digest.hexdigest()}
+
+
+def copy_stretch(source: BinaryIO, target: BinaryIO, size: int) -> None:
+    """Copy the next `size` bytes."""
+    while size > 0 and (chunk := source.read(min(size, 1 << 20))):
+        target.write(chunk)
+        size -= len(chunk)
 
 
 class _Hashing:

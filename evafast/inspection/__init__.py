@@ -1,0 +1,1 @@
+"""Looking at a finished data set: statistics, pictures, verification and repair."""
