@@ -87,7 +87,10 @@ class Compositor:
             self._backend = kind(bank, self.device, binary=binary)
 
     def allocate(self, count: int, *, pin_memory: bool = False) -> Composite:
-        """Return uninitialized outputs for a batch of `count` samples."""
+        """Return uninitialized outputs for a batch of `count` samples.
+
+        With `pin_memory`, CPU tensors are page-locked where there is a CUDA device to copy to.
+        """
         return self._format.allocate(count, pin_memory=pin_memory)
 
     def __call__(self, placements: Placements, out: Composite | None = None) -> Composite:

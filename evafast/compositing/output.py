@@ -78,9 +78,10 @@ class OutputFormat:
     def allocate(self, count: int, *, pin_memory: bool) -> Composite:
         """Return uninitialized outputs for a batch of `count`."""
         side = self.canvas
+        pin = pin_memory and self.device.type == "cpu" and torch.cuda.is_available()
 
         def empty(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-            return torch.empty(shape, dtype=dtype, device=self.device, pin_memory=pin_memory)
+            return torch.empty(shape, dtype=dtype, device=self.device, pin_memory=pin)
 
         network = None
         if self.network_input is not None:

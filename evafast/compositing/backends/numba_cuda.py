@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 THREADS = 256
 _BLOCKS_PER_MULTIPROCESSOR = 8
+_FEWEST_BLOCKS = 128  # Numba warns of smaller grids; blocks without work end at once
 _INTEGER = {2: "int16", 4: "int32"}  # a floating dtype's bits, by its size
 
 
@@ -130,6 +131,7 @@ class Backend:
             rows = self._ring.upload(placements)
             kernel, words, arguments = self._bank.call(rows, image, mask, network_input)
             slices = min(-(-words // THREADS), -(-self._blocks // count))
+            slices = max(slices, -(-_FEWEST_BLOCKS // count))
             grid = (slices, min(count, 65535))
             views = [
                 cuda.as_cuda_array(a, sync=False) if isinstance(a, torch.Tensor) else a
