@@ -177,21 +177,49 @@ class Rendered:
 
     def __init__(self, scene: dict[str, NDArray], thing: dict[str, NDArray]) -> None:
         self.scene, self.thing = scene, thing
+        self.seen: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.scene["rgb"])
 
     def draw(self, index: int, rng: np.random.Generator) -> Composite:
         """Draw sample ``index`` with chance from ``rng``."""
-        rgb, y = self.scene["rgb"][index], self.scene["y"][index].astype(np.float32)
+        scene, thing = self.scene, self.thing
+        rgb, y = scene["rgb"][index], scene["y"][index].astype(np.float32)
+        if rng.random() < 0.5:
+            rgb, y = cropped(rgb, y, rng.uniform(0.8, 1.0), rng)
         if rng.random() < 0.45:
             return Composite(rgb=rgb, y=y, behind=y, mask=np.zeros(y.shape, bool))
-        i = int(rng.integers(len(self.thing["rgba"])))
+        i = int(rng.integers(len(thing["rgba"])))
         fit = FIT if rng.random() < 0.6 else int(rng.integers(60, FIT))
-        rgba, relief = self.thing["rgba"][i], self.thing["relief"][i]
+        rgba, relief = thing["rgba"][i], thing["relief"][i]
         if rng.random() < 0.5:
             rgba, relief = rgba[:, ::-1], relief[:, ::-1]
         return paste(rgb, y, np.ascontiguousarray(rgba), np.ascontiguousarray(relief), rng, fit)
+
+
+def cached(cache: Path) -> Rendered:
+    """Whatever training shards a cache holds by now; at least one of each kind is rendered."""
+    scene_shard(cache, 0)
+    thing_shard(cache, 0)
+    source = Rendered({}, {})
+    take_in(source, cache)
+    return source
+
+
+def take_in(source: Rendered, cache: Path) -> None:
+    """Read the shards that appeared in a cache since the last look."""
+    for kind, name_in_source in (("scenes", "scene"), ("things", "thing")):
+        held, new = getattr(source, name_in_source), []
+        for path in sorted(cache.glob(f"{kind}-*-{SHARD}.npz")):
+            if int(path.name.split("-")[1]) < HELD_OUT and path.name not in source.seen:
+                source.seen.add(path.name)
+                with np.load(path) as stored:
+                    new.append(dict(stored))
+        if new:
+            # set in one go: another thread may be drawing
+            grown = {n: np.concatenate([*([held[n]] if held else []), *(s[n] for s in new)]) for n in new[0]}
+            setattr(source, name_in_source, grown)
 
 
 class Pairs:
@@ -229,6 +257,20 @@ class Pairs:
         rgb = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         y = inverse_depth(cv2.resize(metres, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST), self.indoors)
         return Composite(rgb=rgb, y=y, behind=y, mask=np.zeros(y.shape, bool))
+
+
+def cropped(
+    rgb: NDArray[np.uint8], y: NDArray[np.float32], share: float, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """A random square of a picture, ``share`` of its side, brought back to full size."""
+    side = round(rgb.shape[0] * share)
+    top, left = rng.integers(rgb.shape[0] - side + 1, size=2)
+    box = np.s_[top : top + side, left : left + side]
+    whole = (rgb.shape[1], rgb.shape[0])
+    return (
+        cv2.resize(rgb[box], whole, interpolation=cv2.INTER_LINEAR),
+        cv2.resize(y[box], whole, interpolation=cv2.INTER_NEAREST),
+    )
 
 
 def augment(rgb: NDArray[np.uint8], rng: np.random.Generator, swap: float) -> NDArray[np.uint8]:
