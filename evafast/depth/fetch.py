@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import ssl
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -133,8 +134,11 @@ def _verify(name: str, path: Path) -> None:
     try:
         recorded = record.read_text("ascii", "replace").split()
     except FileNotFoundError:
+        # Under a name of its own first: another run may be reading the record at this moment.
+        part = record.with_name(f"{record.name}.{os.getpid()}-{threading.get_ident()}")
         try:
-            record.write_text(f"{digest}  {path.name}\n", "ascii")
+            part.write_text(f"{digest}  {path.name}\n", "ascii")
+            part.replace(record)
         except OSError:
             return  # a read-only cache that someone else filled
         recorded = [digest]
