@@ -128,13 +128,16 @@ class StoredDataset(Dataset):
             batch.finite = torch.ones(len(rows), dtype=torch.bool)
         return batch
 
-    def read_sample(self, position: int, name: str) -> dict[str, bytes]:
-        """Return the bytes of each file of the sample at a position."""
+    def read_sample(
+        self, position: int, name: str, fields: Sequence[str] | None = None
+    ) -> dict[str, bytes]:
+        """Return the bytes of each file (or of those in `fields`) of the sample at a position."""
         size = self.manifest["samples_per_part"]
         number, row = divmod(position, size)
         part = Part(number, number * size, min((number + 1) * size, len(self)))
         return {
-            field: self._members.read(part, row, name, field) for field in fields_of(self.manifest)
+            field: self._members.read(part, row, name, field)
+            for field in fields or fields_of(self.manifest)
         }
 
     def placements_at(self, positions: slice | ArrayLike) -> Placements:
