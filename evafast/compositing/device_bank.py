@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from evafast.errors import UsageError
+
 if TYPE_CHECKING:
     import torch
 
@@ -23,6 +25,8 @@ UNIT = 16
 
 PADDING = 32
 """Pixels before the first and after the last cut-out, so that wide loads may begin or end there."""
+
+LARGEST_CANVAS = 1 << 15
 
 CUTOUT = np.dtype([("first", np.int64), ("width", np.int32), ("height", np.int32)])
 """One row of the table of cut-outs; ``first`` counts pixels, the padding left out."""
@@ -75,7 +79,17 @@ def pack_bank(bank: Bank, *, planar: bool) -> PackedBank:
         The assets.
     planar : bool
         Keep the backgrounds as planes (for ``nchw`` images), else interleaved.
+
+    Raises
+    ------
+    UsageError
+        When the canvas is too large for the kernels, which count its pixels in 31 bits.
     """
+    if bank.canvas > LARGEST_CANVAS:
+        raise UsageError(
+            f"canvas: wanted at most {LARGEST_CANVAS} px on a CUDA device, got {bank.canvas}; make "
+            "the bank smaller or use --device cpu"
+        )
     count, area = bank.background_count, bank.canvas**2
     padded = -(-area // UNIT) * UNIT
     shape = (count, 3, padded) if planar else (count, padded, 3)

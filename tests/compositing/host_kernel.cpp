@@ -9,16 +9,23 @@ static void any_lane() { evafast_over_any(the_launch); }
 
 extern "C" int size_of_launch() { return sizeof(Launch); }
 
-extern "C" int run(const Launch* launch, int aligned, unsigned blocks, int backwards) {
+// Run the last `some` of `blocks` blocks; 1 if the lanes of a warp part at a barrier.
+extern "C" int run_last(
+    const Launch* launch, int aligned, unsigned blocks, unsigned some, int backwards
+) {
     the_launch = *launch;
     gridDim = {blocks, 1, 1};
-    for (unsigned block = 0; block < blocks; ++block) {
+    for (unsigned block = blocks - some; block < blocks; ++block) {
         blockIdx = {block, 0, 0};
         for (unsigned warp = 0; warp < unsigned(WARPS); ++warp) {
             if (!run_warp(warp, aligned ? aligned_lane : any_lane, backwards)) return 1;
         }
     }
     return 0;
+}
+
+extern "C" int run(const Launch* launch, int aligned, unsigned blocks, int backwards) {
+    return run_last(launch, aligned, blocks, blocks, backwards);
 }
 
 // The reciprocal with correction against a true division, for every byte in every position.

@@ -24,6 +24,7 @@ from shapes import edge_placements, odd_bank, reference
 from evafast import Compositor, RunError
 from evafast.compositing import compositor as door
 from evafast.compositing.backends import cupy_cuda
+from evafast.compositing.device_bank import fill_rows, pack_bank
 from evafast.compositing.dispatch import BackendChoice
 from evafast.compositing.output import write_network_input
 
@@ -184,6 +185,45 @@ def test_a_batch_larger_than_a_buffer(played, monkeypatch):
     image, mask = reference(bank, one, binary=True)
     assert (made.image.numpy() == image).all()
     assert (made.mask.numpy() == mask).all()
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+def test_a_batch_of_many_gigabytes(played, offset, tmp_path):
+    """The last samples of a batch whose outputs' positions do not fit in 32 bits, nor 33."""
+    count, side = 90_000, 224
+    bank = odd_bank(side, backgrounds=2)
+    some = edge_placements(bank)[:6]
+    packed = pack_bank(bank, planar=False)
+    rows = np.zeros((count, 4), np.int32)
+    fill_rows(some, rows[-6:])
+    module = played.RawModule(
+        code=cupy_cuda.SOURCE.read_text(),
+        options=cupy_cuda.compile_options(planar=False, network="float16"),
+    )
+    launch = np.zeros(1, cupy_cuda.LAUNCH)
+    for name, array in (
+        ("backgrounds", packed.backgrounds), ("cutouts", packed.cutouts), ("table", packed.table),
+        ("placements", rows),
+    ):
+        launch[name] = array.ctypes.data
+    launch["background_chunks"], launch["samples"] = packed.background_chunks, count
+    launch["side"], launch["tiles"] = side, 98
+    outputs = {}
+    for name, size in (("image", 3), ("mask", 1), ("network", 6)):
+        # A sparse file: address space that takes no room until it is written.
+        room = np.memmap(tmp_path / name, np.uint8, "w+", shape=count * side * side * size + 16)
+        (tmp_path / name).unlink()
+        outputs[name] = room[2 * offset :]
+        launch[name] = outputs[name].ctypes.data
+    blocks = count * 98 // 8  # a warp a tile
+    pointer = ctypes.c_void_p(launch.ctypes.data)
+    assert not module.library.run_last(pointer, int(not offset), blocks, 6 * 98 // 8 + 1, 0)
+    image, mask = reference(bank, some, binary=False)
+    end = count * side * side
+    assert np.array_equal(outputs["image"][3 * end - image.size : 3 * end], image.ravel())
+    assert np.array_equal(outputs["mask"][end - mask.size : end], mask.ravel())
+    network = outputs["network"][6 * end - 2 * image.size : 6 * end].view(np.float16)
+    assert np.array_equal(network, (image.ravel() / np.float32(255)).astype(np.float16))
 
 
 def test_a_compiler_that_fails_is_one_line(played, monkeypatch):

