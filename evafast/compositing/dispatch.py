@@ -75,8 +75,8 @@ def choose_backend(backend: str = "auto", device: str | torch.device = "auto") -
             return BackendChoice(name, chosen, reason)
         passed.setdefault(why, []).append(name)
     raise UsageError(
-        f"backend: wanted {backend} on {device}, got none that can run: {_others(passed)}; or leave "
-        "backend and device at auto, which take what is there"
+        f"backend: wanted {backend} on {device}, got none that can run: {_others(passed)}; or "
+        "leave backend and device at auto, which take what is there"
     )
 
 

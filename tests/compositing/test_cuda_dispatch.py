@@ -50,6 +50,14 @@ def test_pip_line_follows_torch(version, extra, monkeypatch):
 
 
 @pytest.mark.parametrize("name", CUDA)
+def test_no_device_and_no_package_names_both(name, no_device, monkeypatch):
+    monkeypatch.setattr(CUDA[name], "find_spec", lambda _: None)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    why = load(name).why_unavailable()
+    assert why.endswith('; install a CUDA build of torch, then pip install "evafast[cuda13]"')
+
+
+@pytest.mark.parametrize("name", CUDA)
 def test_explicit_backend_never_falls_back(name, no_device):
     with pytest.raises(UsageError, match=f"wanted {name} on auto, got none that can run: {name}: "):
         choose_backend(name)

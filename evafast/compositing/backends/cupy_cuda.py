@@ -107,12 +107,11 @@ class Backend:
     @staticmethod
     def why_unavailable() -> str | None:
         """Say what is missing; CuPy itself is imported only where torch sees a CUDA device."""
+        installed = find_spec("cupy") is not None
         missing = why_no_device()
         if missing is not None:
-            return missing
-        if find_spec("cupy") is None:
-            return f"CuPy is not installed; {pip_line()}"
-        return _why_cupy_fails()
+            return missing if installed else f"{missing}, then {pip_line()}"
+        return _why_cupy_fails() if installed else f"CuPy is not installed; {pip_line()}"
 
     def composite(
         self,

@@ -107,12 +107,11 @@ class Backend:
     @staticmethod
     def why_unavailable() -> str | None:
         """Say what is missing; Numba's CUDA target is imported only where there is a device."""
+        installed = find_spec("numba_cuda") is not None
         missing = why_no_device()
         if missing is not None:
-            return missing
-        if find_spec("numba_cuda") is None:
-            return f"numba-cuda is not installed; {pip_line()}"
-        return _why_numba_fails()
+            return missing if installed else f"{missing}, then {pip_line()}"
+        return _why_numba_fails() if installed else f"numba-cuda is not installed; {pip_line()}"
 
     def composite(
         self,
