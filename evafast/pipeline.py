@@ -174,7 +174,7 @@ class Pipeline:
             whole = ring.take()
             buffers = (ring, whole)
             out = Composite(whole.image[: len(placements)], whole.mask[: len(placements)])
-        with self.clock("composite"):
+        with self.clock.on(self.compositor.device, "composite"):
             composite = self.compositor(placements, out)
         batch = Batch(
             placements=placements,
@@ -184,7 +184,7 @@ class Pipeline:
             _buffers=buffers,
         )
         if self.depth is not None:
-            with self.clock("depth"):
+            with self.clock.on(self.depth.device, "depth"):
                 self._add_depth(batch, composite)
         return batch
 

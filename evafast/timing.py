@@ -7,6 +7,10 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 
 class StageClock:
@@ -19,6 +23,7 @@ class StageClock:
     def __init__(self) -> None:
         self._seconds: dict[str, float] = defaultdict(float)
         self._workers: dict[str, int] = {}
+        self._queued: list[tuple[str, Any, Any]] = []
         self._lock = threading.Lock()
         self._start = time.perf_counter()
 
@@ -35,8 +40,28 @@ class StageClock:
         finally:
             self.add(stage, time.perf_counter() - start)
 
+    @contextmanager
+    def on(self, device: torch.device, stage: str) -> Iterator[None]:
+        """Count work that the block does on the CPU, or queues on a CUDA device's current stream.
+
+        Queued work is timed by events and counted in `shares`; nothing waits for it here.
+        """
+        if device.type != "cuda":
+            with self(stage):
+                yield
+            return
+        import torch
+
+        stream = torch.cuda.current_stream(device)
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record(stream)
+        yield
+        end.record(stream)
+        with self._lock:
+            self._queued.append((stage, start, end))
+
     def add(self, stage: str, seconds: float) -> None:
-        """Count seconds that were measured elsewhere, such as by CUDA events."""
+        """Count seconds that were measured elsewhere."""
         with self._lock:
             self._seconds[stage] += seconds
 
@@ -48,6 +73,10 @@ class StageClock:
     def shares(self) -> dict[str, float]:
         """Return each stage's busy share, 0..1, in the order in which stages first worked."""
         elapsed = self.elapsed
+        queued, self._queued = self._queued, []
+        for stage, start, end in queued:
+            end.synchronize()
+            self.add(stage, start.elapsed_time(end) / 1000)
         return {
             stage: seconds / (elapsed * self._workers.get(stage, 1))
             for stage, seconds in self._seconds.items()

@@ -98,7 +98,7 @@ class HostTransfer:
         assert self._depth is not None
         assert batch.depth is not None
         assert batch.finite is not None
-        with self._clock("depth"):
+        with self._clock.on(batch.depth.device, "depth"):
             encoded = encode(batch.depth[:, 0], self._depth.name, self._depth.metres_per_unit)
         return {
             "codes": encoded.codes, "low": encoded.low, "high": encoded.high,
@@ -107,8 +107,9 @@ class HostTransfer:
 
     def _start_copies(self, batch: Batch, tensors: dict[str, torch.Tensor]) -> HostBatch:
         count = len(batch)
+        device = next(t.device for t in tensors.values() if t.is_cuda)
         if self._free is None:
-            self._stream = torch.cuda.Stream()
+            self._stream = torch.cuda.Stream(device)
             self._free = SimpleQueue()
             for _ in range(self._ahead):
                 self._free.put({})
@@ -119,12 +120,13 @@ class HostTransfer:
         host = {name: pinned[name][:count] for name in tensors}
         stream = self._stream
         assert stream is not None
-        stream.wait_stream(torch.cuda.current_stream())
+        stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(stream):
-            for name, tensor in tensors.items():
-                host[name].copy_(tensor, non_blocking=True)
-                if tensor.is_cuda:
-                    tensor.record_stream(stream)
+            with self._clock.on(device, "copy"):
+                for name, tensor in tensors.items():
+                    host[name].copy_(tensor, non_blocking=True)
+                    if tensor.is_cuda:
+                        tensor.record_stream(stream)
             arrived = torch.cuda.Event()
             arrived.record(stream)
         free = self._free
