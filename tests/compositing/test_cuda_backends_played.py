@@ -100,7 +100,7 @@ def played(monkeypatch, tmp_path):
                  f"-I{cupy_cuda.SOURCE.parent}", str(HERE / "host_kernel.cpp"), "-o", str(library)],
                 check=True,
             )  # fmt: skip
-            assert code == cupy_cuda.SOURCE.read_text()
+            assert code == cupy_cuda.source()
             self.library = ctypes.CDLL(str(library))
 
         def get_function(self, name):
@@ -197,7 +197,7 @@ def test_a_batch_of_many_gigabytes(played, offset, tmp_path):
     rows = np.zeros((count, 4), np.int32)
     fill_rows(some, rows[-6:])
     module = played.RawModule(
-        code=cupy_cuda.SOURCE.read_text(),
+        code=cupy_cuda.source(),
         options=cupy_cuda.compile_options(planar=False, network="float16"),
     )
     launch = np.zeros(1, cupy_cuda.LAUNCH)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from evafast.recipe import Placements
 
 SOURCE = Path(__file__).with_name("over.cu")
+INCLUDED = SOURCE.with_name("over_unit.cu")
 TILE = 512  # pixels a warp takes at a time
 WARPS = 8  # in a block
 ALIGNED, ANY = "evafast_over_aligned", "evafast_over_any"
@@ -57,6 +58,14 @@ def compile_options(*, planar: bool, network: str) -> tuple[str, ...]:
         f"-DEVAFAST_PLANAR={int(planar)}",
         f"-DEVAFAST_NETWORK={NETWORK[network]}",
     )
+
+
+def source() -> str:
+    """Return the kernel's two files as the one text that NVRTC compiles.
+
+    CuPy keeps compiled code by a hash of this text, so an included file must be part of it.
+    """
+    return "\n".join(path.read_text(encoding="utf-8") for path in (INCLUDED, SOURCE))
 
 
 def blocks_per_multiprocessor(kernel: str, network: str) -> int:
@@ -187,7 +196,7 @@ def _compiled(device: int, options: tuple[str, ...]) -> dict[str, Any]:
 
     with cupy.cuda.Device(device):
         try:
-            module = cupy.RawModule(code=SOURCE.read_text(encoding="utf-8"), options=options)
+            module = cupy.RawModule(code=source(), options=options)
             kernels = {name: module.get_function(name) for name in (ALIGNED, ANY)}
             for kernel in kernels.values():
                 kernel.compile()
