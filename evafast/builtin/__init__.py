@@ -32,13 +32,16 @@ def pack_folders() -> Iterator[tuple[Path, Path]]:
     ...     len(list(backgrounds.glob("*.jpg")))
     100
     """
-    with as_file(_DATA / "backgrounds") as backgrounds, as_file(_DATA / "foregrounds") as foregrounds:
+    with (
+        as_file(_DATA / "backgrounds") as backgrounds,
+        as_file(_DATA / "foregrounds") as foregrounds,
+    ):
         yield backgrounds, foregrounds
 
 
 @contextmanager
 def weights_path() -> Iterator[Path]:
-    """Give the file of the built-in depth network's weights (safetensors) while the ``with`` lasts."""
+    """Give the file of the built-in depth weights (safetensors) while the ``with`` lasts."""
     with as_file(_DATA / "compact.safetensors") as path:
         yield path
 

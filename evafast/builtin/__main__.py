@@ -1,4 +1,4 @@
-"""``python -m evafast.builtin make OUT | verify [DIR] | sheet FILE``: the built-in pack's own command.
+"""``python -m evafast.builtin make OUT | verify [DIR] | sheet FILE``: the command of the pack.
 
 ``make`` renders the pack anew (some minutes), ``verify`` checks stored files against their sums,
 ``sheet`` draws the contact sheet that the README shows.

@@ -94,12 +94,17 @@ class PackConfig:
 
     def __post_init__(self) -> None:
         for name, low, high in (
-            ("background_side", 64, 1024), ("foreground_side", 64, 1024),
-            ("background_samples", 1, 256), ("foreground_samples", 1, 256), ("quality", 1, 100),
+            ("background_side", 64, 1024),
+            ("foreground_side", 64, 1024),
+            ("background_samples", 1, 256),
+            ("foreground_samples", 1, 256),
+            ("quality", 1, 100),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
-                raise UsageError(f"{name}: wanted {low} to {high}, got {value}; choose one in between")
+                raise UsageError(
+                    f"{name}: wanted {low} to {high}, got {value}; choose one in between"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +127,8 @@ def items() -> list[Item]:
     """All pictures of the pack, backgrounds first, in the order of their names."""
     listed = []
     for folder, prefix, ending, table in (
-        ("backgrounds", "bg", "jpg", _BACKGROUNDS), ("foregrounds", "fg", "webp", _FOREGROUNDS),
+        ("backgrounds", "bg", "jpg", _BACKGROUNDS),
+        ("foregrounds", "fg", "webp", _FOREGROUNDS),
     ):
         for number, (kind, seed) in enumerate(_dealt(table), start=1):
             name = f"{prefix}-{number:03d}-{kind}.{ending}"
@@ -196,14 +202,22 @@ def verify(folder: Path) -> int:
     try:
         lines = (folder / SUMS).read_text(encoding="ascii").splitlines()
     except OSError as error:
-        raise RunError(f"{SUMS}: wanted it in {quoted(folder)}, got {error}; reinstall evafast") from error
+        raise RunError(
+            f"{SUMS}: wanted it in {quoted(folder)}, got {error}; reinstall evafast"
+        ) from error
     for line in lines:
         digest, name = line.split("  ", 1)
         listed[name] = digest
-    there = {f"{p.parent.name}/{p.name}" for sub in ("backgrounds", "foregrounds") for p in (folder / sub).glob("*")}
+    there = {
+        f"{p.parent.name}/{p.name}"
+        for sub in ("backgrounds", "foregrounds")
+        for p in (folder / sub).glob("*")
+    }
     for name in sorted(there ^ listed.keys()):
         got = "one more" if name in there else "none"
-        raise RunError(f"{quoted(name)}: wanted exactly the files of {SUMS}, got {got}; reinstall evafast")
+        raise RunError(
+            f"{quoted(name)}: wanted exactly the files of {SUMS}, got {got}; reinstall evafast"
+        )
     for name, digest in listed.items():
         got = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         if got != digest:

@@ -11,18 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evafast.builtin.scenes import exteriors, interiors
+from evafast.builtin.scenes import interiors, landscapes, towns
 from evafast.builtin.scenes.build import Builder
-from evafast.builtin.scenes.figures import LARGE
-from evafast.builtin.scenes.objects import SMALL
 from evafast.builtin.scenes.render import Camera, cut_out, expose, photograph
+from evafast.builtin.scenes.things import MAKERS
 from evafast.errors import UsageError
 
 INTERIORS = interiors.STYLES
-EXTERIORS = exteriors.STYLES
+EXTERIORS = (*towns.STYLES, *landscapes.STYLES, "table")
 STYLES = (*INTERIORS, *EXTERIORS)
-THINGS = tuple(maker.__name__ for maker in dict.fromkeys([*SMALL, *LARGE]))
-_MAKERS = {maker.__name__: maker for maker in [*SMALL, *LARGE]}
+THINGS = tuple(MAKERS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +67,13 @@ class CutOut:
 
 
 def scene(
-    seed: int, style: str | None = None, *, width: int = 224, height: int = 224,
-    samples: int = 2, occlusion: int = 2,
+    seed: int,
+    style: str | None = None,
+    *,
+    width: int = 224,
+    height: int = 224,
+    samples: int = 2,
+    occlusion: int = 2,
 ) -> Picture:
     """Render the scene of a seed.
 
@@ -97,7 +100,9 @@ def scene(
     if seed < 0:
         raise UsageError(f"seed: wanted 0 or more, got {seed}; choose another")
     if style is not None and style not in STYLES:
-        raise UsageError(f"style: wanted one of {', '.join(STYLES)}, got {style!r}; choose one of these")
+        raise UsageError(
+            f"style: wanted one of {', '.join(STYLES)}, got {style!r}; choose one of these"
+        )
     b = Builder(seed)
     drawn = b.pick(STYLES)
     # half of all scenes are rooms, whatever the number of styles
@@ -107,11 +112,11 @@ def scene(
     if style in INTERIORS:
         camera, middle = interiors.room(b, style)
     elif style == "table":
-        camera, middle = exteriors.still_life(b)
-    elif style in ("city", "village", "plaza", "garden"):
-        camera, middle = exteriors.town(b, style)
+        camera, middle = towns.still_life(b)
+    elif style in towns.STYLES:
+        camera, middle = towns.town(b, style)
     else:
-        camera, middle = exteriors.nature(b, style)
+        camera, middle = landscapes.nature(b, style)
     rgb, depth = photograph(
         b.world(), camera, width, height, samples=samples, occlusion=occlusion, middle=middle
     )
@@ -143,12 +148,14 @@ def thing(seed: int, kind: str | None = None, *, side: int = 256, samples: int =
     """
     if seed < 0:
         raise UsageError(f"seed: wanted 0 or more, got {seed}; choose another")
-    if kind is not None and kind not in _MAKERS:
-        raise UsageError(f"kind: wanted one of {', '.join(THINGS)}, got {kind!r}; choose one of these")
+    if kind is not None and kind not in MAKERS:
+        raise UsageError(
+            f"kind: wanted one of {', '.join(THINGS)}, got {kind!r}; choose one of these"
+        )
     b = Builder(seed)
     kind = kind or b.pick(THINGS)
     with b.thing(yaw=b.uniform(-25, 25)):
-        _MAKERS[kind](b)
+        MAKERS[kind](b)
     b.sky[35] = 1.0
     b.sky[30] = 0.35
     side_light = b.pick([-1, 1]) * b.uniform(105, 160)
@@ -161,14 +168,20 @@ def thing(seed: int, kind: str | None = None, *, side: int = 256, samples: int =
     view, pitch = b.uniform(18, 34), b.uniform(-24, -4)
     away = reach / np.sin(np.radians(view / 2)) * 1.02
     lift = np.radians(pitch)
-    place = (float(centre[0]), float(centre[1] - away * np.cos(lift)), float(centre[2] - away * np.sin(lift)))
+    place = (
+        float(centre[0]),
+        float(centre[1] - away * np.cos(lift)),
+        float(centre[2] - away * np.sin(lift)),
+    )
     # the bounding ball is loose: look once, small, and narrow the view to what is there
     _, rough = expose(world, Camera(place=place, pitch=pitch, view=view), 64, 64, 1, 0)
     rows, columns = np.nonzero(rough < 900)
     if len(rows):
         fill = max(abs(rows - 31.5).max(), abs(columns - 31.5).max()) / 32 * 1.05 + 0.03
         view = float(2 * np.degrees(np.arctan(np.tan(np.radians(view / 2)) * min(1.0, fill))))
-    rgba, depth = cut_out(world, Camera(place=place, pitch=pitch, view=max(5.0, view)), side, samples=samples)
+    rgba, depth = cut_out(
+        world, Camera(place=place, pitch=pitch, view=max(5.0, view)), side, samples=samples
+    )
     span = 2 * away * np.tan(np.radians(view / 2))
     relief = np.where(depth < 900, (depth - away) / span, np.nan).astype(np.float32)
     return CutOut(rgba=rgba, relief=relief, kind=kind)

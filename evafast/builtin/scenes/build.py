@@ -128,8 +128,12 @@ class Builder:
     # -- frames -----------------------------------------------------------------------------
     @contextmanager
     def thing(
-        self, place: Sequence[float] = (0, 0, 0), yaw: float = 0.0, scale: float = 1.0,
-        pitch: float = 0.0, roll: float = 0.0,
+        self,
+        place: Sequence[float] = (0, 0, 0),
+        yaw: float = 0.0,
+        scale: float = 1.0,
+        pitch: float = 0.0,
+        roll: float = 0.0,
     ) -> Iterator[None]:
         """Place what is added inside at ``place``, turned by degrees and scaled."""
         outer = self._frame
@@ -159,11 +163,20 @@ class Builder:
         self.groups.append([*middle.tolist(), reach * 1.001, first, len(self.prims)])
 
     def _add(
-        self, kind: int, place: Sequence[float], half: Sequence[float], mat: int,
-        rotation: NDArray[np.float64] | None, reach: float, param: float = 0.0, row: int = 0,
+        self,
+        kind: int,
+        place: Sequence[float],
+        half: Sequence[float],
+        mat: int,
+        rotation: NDArray[np.float64] | None,
+        reach: float,
+        param: float = 0.0,
+        row: int = 0,
     ) -> None:
         local = np.eye(4)
-        local[:3, :3] = (np.eye(3) if rotation is None else rotation) @ np.diag(np.maximum(half, 1e-5))
+        local[:3, :3] = (np.eye(3) if rotation is None else rotation) @ np.diag(
+            np.maximum(half, 1e-5)
+        )
         local[:3, 3] = place
         whole = self._frame @ local
         back = np.linalg.inv(whole)
@@ -174,7 +187,12 @@ class Builder:
         prim[13], prim[14], prim[15] = param, mat, row
         self.prims.append(prim)
         ball = (whole[:3, 3].copy(), float(np.linalg.norm(whole[:3, :3], axis=0).max()) * reach)
-        if kind == shape.BOX or kind == shape.FRUSTUM or kind == shape.LATHE or kind == shape.PILLOW:
+        if (
+            kind == shape.BOX
+            or kind == shape.FRUSTUM
+            or kind == shape.LATHE
+            or kind == shape.PILLOW
+        ):
             ball = (ball[0], float(np.linalg.norm(np.linalg.norm(whole[:3, :3], axis=0))))
         if self._balls is None:
             self._balls = [ball]
@@ -187,16 +205,22 @@ class Builder:
         """Box of full sides ``size``."""
         self._add(shape.BOX, place, [s / 2 for s in size], mat, rot, 1.0)
 
-    def ball(self, place: Sequence[float], radii: float | Sequence[float], mat: int, rot=None) -> None:
+    def ball(
+        self, place: Sequence[float], radii: float | Sequence[float], mat: int, rot=None
+    ) -> None:
         """Ball or ellipsoid."""
         half = [radii] * 3 if isinstance(radii, (int, float)) else list(radii)
         self._add(shape.SPHERE, place, half, mat, rot, 1.0)
 
-    def pillow(self, place: Sequence[float], size: Sequence[float], mat: int, rot=None, sharp=False) -> None:
+    def pillow(
+        self, place: Sequence[float], size: Sequence[float], mat: int, rot=None, sharp=False
+    ) -> None:
         """Box with rounded sides; ``sharp`` rounds less."""
         self._add(shape.PILLOW, place, [s / 2 for s in size], mat, rot, 1.0, 8.0 if sharp else 4.0)
 
-    def rod(self, a: Sequence[float], b: Sequence[float], r0: float, mat: int, r1: float | None = None) -> None:
+    def rod(
+        self, a: Sequence[float], b: Sequence[float], r0: float, mat: int, r1: float | None = None
+    ) -> None:
         """Round rod or cone from ``a`` (radius r0) to ``b`` (radius r1)."""
         start, end = np.asarray(a, float), np.asarray(b, float)
         if r1 is not None and r1 > r0:  # the unit shape narrows upwards
@@ -208,14 +232,22 @@ class Builder:
         x /= np.linalg.norm(x)
         rotation = np.stack([x, np.cross(z, x), z], axis=1)
         top = 1.0 if r1 is None else r1 / r0
-        self._add(shape.FRUSTUM, ((start + end) / 2).tolist(), [r0, r0, length / 2], mat, rotation, 1.0, top)
+        self._add(
+            shape.FRUSTUM,
+            ((start + end) / 2).tolist(),
+            [r0, r0, length / 2],
+            mat,
+            rotation,
+            1.0,
+            top,
+        )
 
     def ring(self, place: Sequence[float], radius: float, thick: float, mat: int, rot=None) -> None:
         """Torus about the z axis of its frame."""
         self._add(shape.TORUS, place, [radius] * 3, mat, rot, 1.0 + thick / radius, thick / radius)
 
     def turned(self, foot: Sequence[float], height: float, points, mat: int, rot=None) -> None:
-        """Solid of revolution standing on ``foot``; points are (share of height, radius in metres)."""
+        """Solid of revolution standing on ``foot``; points are (share of height, radius)."""
         row, widest = self.profile(points)
         up = (np.eye(3) if rot is None else rot) @ np.array([0, 0, height / 2])
         middle = [f + u for f, u in zip(foot, up, strict=True)]
@@ -237,7 +269,10 @@ class Builder:
         a, b = math.radians(yaw), math.radians(height)
         s = self.sky
         s[heaven.SUN : heaven.SUN + 3] = (
-            math.sin(a) * math.cos(b), math.cos(a) * math.cos(b), math.sin(b))
+            math.sin(a) * math.cos(b),
+            math.cos(a) * math.cos(b),
+            math.sin(b),
+        )
         s[heaven.SUN_LIGHT : heaven.SUN_LIGHT + 3] = light
         s[heaven.SUN_SIZE] = size
 
@@ -258,8 +293,13 @@ class Builder:
             return np.array(rows, np.float64).reshape(len(rows), width)
 
         return ground.World(
-            table(self.prims, shape.PRIM_WIDTH), table(self.mats, tex.MAT_WIDTH),
-            np.array(self.profiles), table(self.groups, ground.GROUP_WIDTH),
-            table(self.lamps, ground.LAMP_WIDTH), table(self.windows, ground.WINDOW_WIDTH),
-            self.sky.copy(), self.land.copy(), np.ascontiguousarray(self.heights, np.float64),
+            table(self.prims, shape.PRIM_WIDTH),
+            table(self.mats, tex.MAT_WIDTH),
+            np.array(self.profiles),
+            table(self.groups, ground.GROUP_WIDTH),
+            table(self.lamps, ground.LAMP_WIDTH),
+            table(self.windows, ground.WINDOW_WIDTH),
+            self.sky.copy(),
+            self.land.copy(),
+            np.ascontiguousarray(self.heights, np.float64),
         )

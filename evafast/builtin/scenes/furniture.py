@@ -9,7 +9,7 @@ import math
 
 from evafast.builtin.scenes import textures as tex
 from evafast.builtin.scenes.build import Builder, hsv, turn
-from evafast.builtin.scenes.objects import cloth, glaze, leaf, metal, timber
+from evafast.builtin.scenes.materials import cloth, glaze, leaf, metal, timber
 
 
 def table(b: Builder) -> float:
@@ -19,7 +19,9 @@ def table(b: Builder) -> float:
     if b.chance(0.35):
         r = b.uniform(0.4, 0.65)
         b.rod((0, 0, h - 0.04), (0, 0, h), r, m)
-        b.turned((0, 0, 0), h - 0.04, [(0, 0.28), (0.07, 0.24), (0.14, 0.05), (0.9, 0.05), (1, 0.12)], m)
+        b.turned(
+            (0, 0, 0), h - 0.04, [(0, 0.28), (0.07, 0.24), (0.14, 0.05), (0.9, 0.05), (1, 0.12)], m
+        )
         return h
     b.box((0, 0, h - 0.025), (w, d, 0.05), m)
     for sx in (-1, 1):
@@ -57,14 +59,24 @@ def armchair(b: Builder, width: float = 0.85) -> float:
     for s in (-1, 1):
         b.pillow((s * width / 2, 0, h * 0.85), (0.2, d, h * 0.95), m, None, True)
         for y in (-0.38, 0.38):
-            b.rod((s * (width / 2 - 0.03), y * d, 0), (s * (width / 2 - 0.03), y * d, 0.12), 0.025, leg)
+            b.rod(
+                (s * (width / 2 - 0.03), y * d, 0),
+                (s * (width / 2 - 0.03), y * d, 0.12),
+                0.025,
+                leg,
+            )
     seats = max(1, round((width - 0.2) / 0.62))
     for i in range(seats):
         x = (i - (seats - 1) / 2) * (width - 0.2) / seats
         b.pillow((x, -0.08, h + 0.03), ((width - 0.2) / seats, d * 0.75, 0.2), m)
     for s in (-1, 1):
         if b.chance(0.6):
-            b.pillow((s * (width / 2 - 0.3), 0.14, h + 0.26), (0.42, 0.16, 0.4), cloth(b), turn(b.uniform(-15, 15), -22))
+            b.pillow(
+                (s * (width / 2 - 0.3), 0.14, h + 0.26),
+                (0.42, 0.16, 0.4),
+                cloth(b),
+                turn(b.uniform(-15, 15), -22),
+            )
     return 0.0
 
 
@@ -82,7 +94,12 @@ def bed(b: Builder) -> float:
     b.pillow((0, -0.3, 0.43), (w + 0.1, 1.45, 0.32), cover, None, True)
     b.box((0, 1.04, 0.55), (w + 0.1, 0.07, b.uniform(0.9, 1.2)), m)
     for s in (-1, 1):
-        b.pillow((s * w / 4, 0.72, 0.62), (w * 0.42, 0.42, 0.2), b.mat((0.82, 0.8, 0.76), wrap=0.2), turn(0, 18))
+        b.pillow(
+            (s * w / 4, 0.72, 0.62),
+            (w * 0.42, 0.42, 0.2),
+            b.mat((0.82, 0.8, 0.76), wrap=0.2),
+            turn(0, 18),
+        )
     return 0.0
 
 
@@ -98,19 +115,33 @@ def shelf(b: Builder) -> float:
         b.box((0, 0, z), (w, 0.3, 0.025), m)
         if i < n:
             room = (h - 0.07) / n
-            book = b.mat(hsv(b.uniform(0, 1), 0.55, 0.5), hsv(b.uniform(0, 1), 0.5, 0.75), (0.75, 0.7, 0.6), kind=tex.BOOKS, scale=b.uniform(0.03, 0.05))
+            book = b.mat(
+                hsv(b.uniform(0, 1), 0.55, 0.5),
+                hsv(b.uniform(0, 1), 0.5, 0.75),
+                (0.75, 0.7, 0.6),
+                kind=tex.BOOKS,
+                scale=b.uniform(0.03, 0.05),
+            )
             a, c = sorted((b.uniform(-0.47, 0.2), b.uniform(-0.1, 0.47)))
             if c - a > 0.1:
                 tall = room * b.uniform(0.6, 0.85)
                 b.box(((a + c) / 2 * w, 0, z + tall / 2 + 0.012), ((c - a) * w, 0.2, tall), book)
             if c < 0.3 and b.chance(0.8):
-                b.turned(((c + 0.47) / 2 * w, 0, z + 0.01), room * 0.7, [(0, 0.05), (0.3, 0.08), (0.7, 0.05), (1, 0.03)], glaze(b))
+                b.turned(
+                    ((c + 0.47) / 2 * w, 0, z + 0.01),
+                    room * 0.7,
+                    [(0, 0.05), (0.3, 0.08), (0.7, 0.05), (1, 0.03)],
+                    glaze(b),
+                )
     return 0.0
 
 
 def cabinet(b: Builder) -> float:
     """Sideboard with doors or drawers."""
-    m, knob = timber(b, 0.5) if b.chance(0.6) else b.mat(hsv(b.uniform(0, 1), 0.3, 0.8), spec=0.3), metal(b)
+    m, knob = (
+        timber(b, 0.5) if b.chance(0.6) else b.mat(hsv(b.uniform(0, 1), 0.3, 0.8), spec=0.3),
+        metal(b),
+    )
     w, h, d = b.uniform(0.9, 1.7), b.uniform(0.6, 0.95), b.uniform(0.38, 0.5)
     b.box((0, 0, h / 2 + 0.05), (w, d, h - 0.1), m)
     b.box((0, 0, h - 0.01), (w + 0.05, d + 0.04, 0.035), m)
@@ -153,7 +184,12 @@ def big_plant(b: Builder) -> float:
         b.rod((0, 0, 0.38), (0, 0, 0.9), 0.03, timber(b, 0.05))
         for i in range(5):
             a = i * 2.4
-            b.leaves((0.2 * math.cos(a), 0.2 * math.sin(a), 0.9 + 0.13 * i), b.uniform(0.24, 0.34), m, 4.5)
+            b.leaves(
+                (0.2 * math.cos(a), 0.2 * math.sin(a), 0.9 + 0.13 * i),
+                b.uniform(0.24, 0.34),
+                m,
+                4.5,
+            )
     return 0.0
 
 
@@ -171,8 +207,13 @@ def kitchen(b: Builder) -> float:
     """Run of kitchen units with wall cupboards, a sink and a hob."""
     w = b.uniform(2.2, 3.2)
     front = b.mat(hsv(b.uniform(0, 1), b.uniform(0.05, 0.5), b.uniform(0.6, 0.95)), spec=0.4)
-    top = b.mat((0.25, 0.24, 0.23), (0.5, 0.48, 0.45), kind=tex.MARBLE, scale=0.3, spec=0.6, mirror=0.05)
-    steel, dark = b.mat((0.6, 0.6, 0.62), spec=1.0, mirror=0.25), b.mat((0.02, 0.02, 0.02), spec=0.8)
+    top = b.mat(
+        (0.25, 0.24, 0.23), (0.5, 0.48, 0.45), kind=tex.MARBLE, scale=0.3, spec=0.6, mirror=0.05
+    )
+    steel, dark = (
+        b.mat((0.6, 0.6, 0.62), spec=1.0, mirror=0.25),
+        b.mat((0.02, 0.02, 0.02), spec=0.8),
+    )
     b.box((0, 0, 0.45), (w, 0.58, 0.82), front)
     b.box((0, -0.01, 0.885), (w + 0.04, 0.64, 0.04), top)
     b.box((0, 0.05, 0.04), (w, 0.5, 0.09), dark)

@@ -168,7 +168,9 @@ def _hit_foliage(ox, oy, oz, dx, dy, dz, grain, seed, tmin):
         y = oy + t * dy
         z = oz + t * dz
         fill = noise3(x * grain, y * grain, z * grain, seed)
-        fill = 0.6 * fill + 0.4 * noise3(x * grain * 2.3, y * grain * 2.3, z * grain * 2.3, seed + 9)
+        fill = 0.6 * fill + 0.4 * noise3(
+            x * grain * 2.3, y * grain * 2.3, z * grain * 2.3, seed + 9
+        )
         r2 = x * x + y * y + z * z
         # dense within, ragged towards the rim: leaves, not a ball
         if fill > 0.16 + 0.5 * r2 * r2:

@@ -92,8 +92,8 @@ def cells2(x, y, seed):
         Distance to the nearest cell centre, distance to the border with the next cell (about),
         and the cell's own number in [0, 1).
     """
-    ix = int(math.floor(x))
-    iy = int(math.floor(y))
+    ix = math.floor(x)
+    iy = math.floor(y)
     nearest = 9.0
     second = 9.0
     name = 0.0

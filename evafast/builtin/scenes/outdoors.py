@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from evafast.builtin.scenes import figures
 from evafast.builtin.scenes import textures as tex
 from evafast.builtin.scenes.build import Builder, hsv, turn
+from evafast.builtin.scenes.vehicles import car
 
 
 class Grove:
@@ -14,8 +14,15 @@ class Grove:
 
     def __init__(self, b: Builder, season: str) -> None:
         self.b = b
-        hues = {"green": (0.25, 0.36), "autumn": (0.02, 0.14), "blossom": (0.88, 0.97), "snow": (0.3, 0.4)}[season]
-        self.bark = b.mat(hsv(0.07, 0.4, b.uniform(0.25, 0.5)), hsv(0.07, 0.4, 0.2), kind=tex.MOTTLED, scale=0.3)
+        hues = {
+            "green": (0.25, 0.36),
+            "autumn": (0.02, 0.14),
+            "blossom": (0.88, 0.97),
+            "snow": (0.3, 0.4),
+        }[season]
+        self.bark = b.mat(
+            hsv(0.07, 0.4, b.uniform(0.25, 0.5)), hsv(0.07, 0.4, 0.2), kind=tex.MOTTLED, scale=0.3
+        )
         self.leafage = []
         for _ in range(3):
             hue = b.uniform(*hues)
@@ -38,7 +45,12 @@ class Grove:
                 b.rod((0, 0, 0), (0, 0, 0.5), 0.035, self.bark, 0.022)
                 for i in range(3):
                     a = i * 2.1
-                    b.leaves((0.15 * math.cos(a), 0.15 * math.sin(a), b.uniform(0.55, 0.75)), b.uniform(0.2, 0.3), m, 5.0)
+                    b.leaves(
+                        (0.15 * math.cos(a), 0.15 * math.sin(a), b.uniform(0.55, 0.75)),
+                        b.uniform(0.2, 0.3),
+                        m,
+                        5.0,
+                    )
             elif sort == 1:  # fir
                 b.rod((0, 0, 0), (0, 0, 0.3), 0.03, self.bark)
                 for i in range(4):
@@ -51,7 +63,9 @@ class Grove:
                     a = i * math.pi / 4 + 0.2
                     mid = (lean + 0.14 * math.cos(a), 0.14 * math.sin(a), 0.88)
                     b.rod((lean, 0, 0.8), mid, 0.012, m, 0.02)
-                    b.rod(mid, (lean + 0.36 * math.cos(a), 0.36 * math.sin(a), 0.74), 0.028, m, 0.003)
+                    b.rod(
+                        mid, (lean + 0.36 * math.cos(a), 0.36 * math.sin(a), 0.74), 0.028, m, 0.003
+                    )
             else:  # poplar
                 b.rod((0, 0, 0), (0, 0, 0.3), 0.03, self.bark)
                 b.leaves((0, 0, 0.58), (0.13, 0.13, 0.42), m, 5.0)
@@ -59,7 +73,9 @@ class Grove:
     def bush(self, x: float, y: float, z: float, size: float) -> None:
         """Plant a bush."""
         b = self.b
-        b.leaves((x, y, z + size * 0.3), (size * 0.6, size * 0.6, size * 0.5), b.pick(self.leafage), 4.0)
+        b.leaves(
+            (x, y, z + size * 0.3), (size * 0.6, size * 0.6, size * 0.5), b.pick(self.leafage), 4.0
+        )
 
 
 def rock(b: Builder, place, size: float, m: int) -> None:
@@ -72,8 +88,19 @@ def house(b: Builder, place, yaw: float, width: float, deep: float, height: floa
     """Build a house with a pitched roof, door and windows; front faces -y before turning."""
     hue = b.pick([0.02, 0.08, 0.12, 0.55, 0.3])
     kind = b.pick([tex.BRICK, tex.PLAIN, tex.BANDS, tex.PLAIN])
-    wall = b.mat(hsv(hue, b.uniform(0.05, 0.45), b.uniform(0.65, 0.95)), hsv(hue, 0.4, 0.6), (0.7, 0.68, 0.62), kind=kind, scale=0.35)
-    roof = b.mat(hsv(b.pick([0.02, 0.04, 0.6]), b.uniform(0.2, 0.65), b.uniform(0.3, 0.6)), hsv(0.03, 0.5, 0.3), kind=tex.ROOF, scale=0.35)
+    wall = b.mat(
+        hsv(hue, b.uniform(0.05, 0.45), b.uniform(0.65, 0.95)),
+        hsv(hue, 0.4, 0.6),
+        (0.7, 0.68, 0.62),
+        kind=kind,
+        scale=0.35,
+    )
+    roof = b.mat(
+        hsv(b.pick([0.02, 0.04, 0.6]), b.uniform(0.2, 0.65), b.uniform(0.3, 0.6)),
+        hsv(0.03, 0.5, 0.3),
+        kind=tex.ROOF,
+        scale=0.35,
+    )
     white, pane = b.mat((0.75, 0.74, 0.7)), b.mat((0.05, 0.07, 0.1), spec=1.0, mirror=0.35)
     door = b.mat(hsv(b.uniform(0, 1), 0.6, 0.5))
     with b.thing(place, yaw):
@@ -82,7 +109,12 @@ def house(b: Builder, place, yaw: float, width: float, deep: float, height: floa
         slope = math.degrees(math.atan2(rise, half))
         long = math.hypot(half, rise) + 0.35
         for s in (-1, 1):
-            b.box((s * half / 2 * 1.06, 0, height + rise / 2 - 0.02), (long, deep + 0.7, 0.14), roof, turn(0, 0, slope * s))
+            b.box(
+                (s * half / 2 * 1.06, 0, height + rise / 2 - 0.02),
+                (long, deep + 0.7, 0.14),
+                roof,
+                turn(0, 0, slope * s),
+            )
         steps = 7
         for i in range(steps):  # gable, in courses
             w = width * (1 - (i + 0.6) / steps)
@@ -103,13 +135,17 @@ def lamp_post(b: Builder, x: float, y: float, night: bool) -> None:
     with b.thing((x, y, 0)):
         b.rod((0, 0, 0), (0, 0, 4.2), 0.07, m, 0.045)
         b.rod((0, 0, 4.15), (-math.copysign(0.9, x), 0, 4.4), 0.04, m)
-        b.ball((-math.copysign(0.9, x), 0, 4.28), 0.2, b.mat((1.0, 0.85, 0.6), glow=2.5 if night else 0.3))
+        b.ball(
+            (-math.copysign(0.9, x), 0, 4.28),
+            0.2,
+            b.mat((1.0, 0.85, 0.6), glow=2.5 if night else 0.3),
+        )
 
 
 def street_car(b: Builder, x: float, y: float, yaw: float) -> None:
     """Park a car of true size (the toy scaled up, its front made to face along the lane)."""
     with b.thing((x, y, 0), yaw, 3.6):
-        figures.car(b)
+        car(b)
 
 
 def fence(b: Builder, a, c, height: float, m: int) -> None:
@@ -126,7 +162,10 @@ def fence(b: Builder, a, c, height: float, m: int) -> None:
 
 def bench(b: Builder, place, yaw: float) -> None:
     """Set down a park bench."""
-    wood, iron = b.mat(hsv(0.07, 0.6, 0.5), hsv(0.06, 0.6, 0.35), kind=tex.GRAIN, scale=0.3), b.mat((0.03, 0.03, 0.03))
+    wood, iron = (
+        b.mat(hsv(0.07, 0.6, 0.5), hsv(0.06, 0.6, 0.35), kind=tex.GRAIN, scale=0.3),
+        b.mat((0.03, 0.03, 0.03)),
+    )
     with b.thing(place, yaw):
         for i in range(3):
             b.box((0, 0.15 * i - 0.15, 0.45), (1.6, 0.12, 0.04), wood)

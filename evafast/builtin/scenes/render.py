@@ -40,12 +40,18 @@ class Camera:
 
     def __post_init__(self) -> None:
         if not 5.0 <= self.view <= 120.0:
-            raise UsageError(f"view: wanted 5 to 120 degrees, got {self.view}; choose one in between")
+            raise UsageError(
+                f"view: wanted 5 to 120 degrees, got {self.view}; choose one in between"
+            )
 
     def row(self) -> NDArray[np.float64]:
         """Place, forward, right, up and tangent of the half view: shape (13,), float64."""
         yaw, pitch = math.radians(self.yaw), math.radians(self.pitch)
-        forward = (math.sin(yaw) * math.cos(pitch), math.cos(yaw) * math.cos(pitch), math.sin(pitch))
+        forward = (
+            math.sin(yaw) * math.cos(pitch),
+            math.cos(yaw) * math.cos(pitch),
+            math.sin(pitch),
+        )
         right = (math.cos(yaw), -math.sin(yaw), 0.0)
         up = (-math.sin(yaw) * math.sin(pitch), -math.cos(yaw) * math.sin(pitch), math.cos(pitch))
         half = math.tan(math.radians(self.view) / 2)
@@ -70,8 +76,17 @@ def _expose(world, camera, width, height, samples, occlusion, light, depth):
                 dz = camera[5] + sx * camera[8] + sy * camera[11]
                 n = 1.0 / math.sqrt(dx * dx + dy * dy + dz * dz)
                 cr, cg, cb, ca, t = seen(
-                    world, camera[0], camera[1], camera[2], dx * n, dy * n, dz * n,
-                    column, row, sample, occlusion,
+                    world,
+                    camera[0],
+                    camera[1],
+                    camera[2],
+                    dx * n,
+                    dy * n,
+                    dz * n,
+                    column,
+                    row,
+                    sample,
+                    occlusion,
                 )
                 r += min(cr, 8.0)
                 g += min(cg, 8.0)
@@ -119,7 +134,9 @@ def expose(
     return light, depth
 
 
-def develop(light: NDArray[np.float32], exposure: float, contrast: float = 1.0) -> NDArray[np.uint8]:
+def develop(
+    light: NDArray[np.floating], exposure: float, contrast: float = 1.0
+) -> NDArray[np.uint8]:
     """Turn linear light into sRGB bytes with a soft shoulder.
 
     Parameters
@@ -145,7 +162,7 @@ def develop(light: NDArray[np.float32], exposure: float, contrast: float = 1.0) 
     return (np.clip(s, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
 
 
-def meter(light: NDArray[np.float32], middle: float) -> float:
+def meter(light: NDArray[np.floating], middle: float) -> float:
     """Exposure that puts the picture's typical brightness at ``middle`` (linear, 0..1)."""
     luma = light[..., :3].astype(np.float64) @ np.array([0.2126, 0.7152, 0.0722])
     typical = float(np.exp(np.mean(np.log(luma + 0.02)))) - 0.01

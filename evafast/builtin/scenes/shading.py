@@ -6,22 +6,45 @@ import math
 
 from numba import njit
 
-from evafast.builtin.scenes.geometry import LATHE, MISS, TORUS, local, normal
-from evafast.builtin.scenes.noise import hash3, noise2, noise3, smooth
-from evafast.builtin.scenes.sky import haze_colour, sky_colour
-from evafast.builtin.scenes.textures import colour, surface_uv
+from evafast.builtin.scenes.geometry import (
+    FOLIAGE,
+    FUR,
+    MISS,
+)
+from evafast.builtin.scenes.noise import hash3, noise3, smooth
+from evafast.builtin.scenes.sky import (
+    AMBIENT_DOWN,
+    AMBIENT_UP,
+    AO_REACH,
+    HAZE,
+    STAGE,
+    SUN,
+    SUN_LIGHT,
+    SUN_SIZE,
+    haze_colour,
+    sky_colour,
+)
+from evafast.builtin.scenes.surfaces import outside, surface
+from evafast.builtin.scenes.textures import (
+    BUMP,
+    BUMP_SCALE,
+    MIRROR,
+    OPACITY,
+    SEED,
+    SHININESS,
+    SPECULAR,
+    WRAP,
+)
 from evafast.builtin.scenes.tracing import (
-    FIELD_ID,
-    FRAME_ID,
-    PLANE_ID,
     SKY_ID,
-    WALL_ID,
     WATER_ID,
     WINDOW_ID,
     blocked,
-    field_normal,
-    height_at,
     trace,
+)
+from evafast.builtin.scenes.world import (
+    LAND_KIND,
+    ROOM,
 )
 
 _A1 = 0.7548776662466927  # the plastic number's powers: an even spread of sample pairs
@@ -56,120 +79,6 @@ def _beside(nx, ny, nz, spread, u, v):
 
 
 @njit(cache=True)
-def surface(world, what, x, y, z):
-    """Material, normal and colour where a ray met something.
-
-    Returns
-    -------
-    tuple
-        Material number, unit normal (3), colour (3), glow, mirror.
-    """
-    mats = world.mats
-    land = world.land
-    if what >= 0:
-        prims = world.prims
-        m = int(prims[what, 14])
-        nx, ny, nz = normal(prims, what, world.profiles, x, y, z)
-        a, b, c = local(prims, what, x, y, z)
-        sx = math.sqrt(prims[what, 1] ** 2 + prims[what, 2] ** 2 + prims[what, 3] ** 2)
-        sy = math.sqrt(prims[what, 4] ** 2 + prims[what, 5] ** 2 + prims[what, 6] ** 2)
-        sz = math.sqrt(prims[what, 7] ** 2 + prims[what, 8] ** 2 + prims[what, 9] ** 2)
-        # normal in the object's own frame, for choosing the side to unroll
-        lx = (prims[what, 1] * nx + prims[what, 2] * ny + prims[what, 3] * nz) / sx
-        ly = (prims[what, 4] * nx + prims[what, 5] * ny + prims[what, 6] * nz) / sy
-        lz = (prims[what, 7] * nx + prims[what, 8] * ny + prims[what, 9] * nz) / sz
-        a, b, c = a / sx, b / sy, c / sz
-        kind = int(prims[what, 0])
-        turned = (kind == LATHE or kind == TORUS or kind == 0 or kind == 2) and abs(lz) < 0.97
-        u, v = surface_uv(a, b, c, lx, ly, lz, turned)
-        r, g, bl, glow, mirror = colour(mats, m, a, b, c, lx, ly, lz, u, v, x, y, z, nz)
-        if kind == 5:  # deeper leaves see less sky
-            a2, b2, c2 = local(prims, what, x, y, z)
-            deep = 0.45 + 0.55 * min(1.0, a2 * a2 + b2 * b2 + c2 * c2)
-            r, g, bl = r * deep, g * deep, bl * deep
-        return m, nx, ny, nz, r, g, bl, glow, mirror
-    if what == FIELD_ID:
-        m = int(land[1])
-        nx, ny, nz = field_normal(world, x, y)
-        r, g, b, glow, mirror = colour(mats, m, x, y, z, 0.0, 0.0, 1.0, x, y, x, y, z, nz)
-        return m, nx, ny, nz, r, g, b, glow, mirror
-    if what == WATER_ID:
-        m = int(land[3])
-        e = mats[m, 11]
-        k = 1.0 / mats[m, 12]
-        seed = int(mats[m, 15])
-        w0 = noise2(x * k, y * k * 1.6, seed) + 0.5 * noise2(x * k * 3.1, y * k * 4.3, seed + 1)
-        wx = noise2(x * k + 0.1, y * k * 1.6, seed) + 0.5 * noise2(x * k * 3.1 + 0.31, y * k * 4.3, seed + 1)
-        wy = noise2(x * k, y * k * 1.6 + 0.16, seed) + 0.5 * noise2(x * k * 3.1, y * k * 4.3 + 0.43, seed + 1)
-        nx = e * (w0 - wx) * 10.0
-        ny = e * (w0 - wy) * 10.0
-        n = 1.0 / math.sqrt(nx * nx + ny * ny + 1.0)
-        thick = land[2] - height_at(world, x, y)
-        shallow = 1.0 - smooth(0.0, mats[m, 7], thick)
-        r = mats[m, 1] + (mats[m, 4] - mats[m, 1]) * shallow
-        g = mats[m, 2] + (mats[m, 5] - mats[m, 2]) * shallow
-        b = mats[m, 3] + (mats[m, 6] - mats[m, 3]) * shallow
-        foam = smooth(0.45, 0.7, noise2(x * 1.3, y * 1.3, seed + 4)) * (1.0 - smooth(0.02, 0.35, thick))
-        line = smooth(0.82, 0.9, math.sin(thick * 4.0 + 2.0 * noise2(x * 0.3, y * 0.3, seed)))
-        foam = max(foam, 0.7 * line * (1.0 - smooth(0.3, 1.3, thick)))
-        r, g, b = r + (0.9 - r) * foam, g + (0.9 - g) * foam, b + (0.9 - b) * foam
-        return m, nx * n, ny * n, n, r, g, b, 0.0, 0.0
-    if what == PLANE_ID:
-        m = int(land[1])
-        r, g, b, glow, mirror = colour(mats, m, x, y, z, 0.0, 0.0, 1.0, x, y, x, y, z, 1.0)
-        return m, 0.0, 0.0, 1.0, r, g, b, glow, mirror
-    if what == FRAME_ID:
-        side = 0
-        if abs(x - land[9]) < 1e-6:
-            side = 1
-        elif abs(y - land[10]) < 1e-6:
-            side = 2
-        elif abs(y - land[11]) < 1e-6:
-            side = 3
-        elif abs(x - land[8]) < 1e-6:
-            side = 0
-        n = 1.0 if side == 0 or side == 2 else -1.0
-        if side < 2:
-            return 0, n, 0.0, 0.0, 0.75, 0.74, 0.72, 0.0, 0.0
-        return 0, 0.0, n, 0.0, 0.75, 0.74, 0.72, 0.0, 0.0
-    side = WALL_ID - what
-    m = int(land[13 + side])
-    nx = ny = nz = 0.0
-    if side == 0:
-        nx, u, v = 1.0, y, z
-    elif side == 1:
-        nx, u, v = -1.0, y, z
-    elif side == 2:
-        ny, u, v = 1.0, x, z
-    elif side == 3:
-        ny, u, v = -1.0, x, z
-    elif side == 4:
-        nz, u, v = 1.0, x, y
-    else:
-        nz, u, v = -1.0, x, y
-    r, g, b, glow, mirror = colour(mats, m, x, y, z, nx, ny, nz, u, v, x, y, z, nz)
-    return m, nx, ny, nz, r, g, b, glow, mirror
-
-
-@njit(cache=True)
-def outside(world, ox, oy, oz, dx, dy, dz):
-    """View through a window: sky above, a plain lawn below; returns distance and colour."""
-    sky = world.sky
-    if dz < -0.01:
-        t = (oz + 2.5) / -dz
-        if t < 300.0:
-            hr, hg, hb = haze_colour(sky, dx, dy, dz)
-            w = 1.0 - math.exp(-t * 0.012)
-            s = 0.6 + 0.8 * noise2((ox + t * dx) * 0.4, (oy + t * dy) * 0.4, 5)
-            r = sky[31] * s
-            g = sky[32] * s
-            b = sky[33] * s
-            return t, r + (hr - r) * w, g + (hg - g) * w, b + (hb - b) * w
-    r, g, b = sky_colour(sky, dx, dy, dz, True)
-    return MISS, r, g, b
-
-
-@njit(cache=True)
 def lit(world, what, ox, oy, oz, dx, dy, dz, t, px, py, sample, occlusion):
     """Light leaving a met point towards the ray's origin.
 
@@ -193,30 +102,32 @@ def lit(world, what, ox, oy, oz, dx, dy, dz, t, px, py, sample, occlusion):
     eps = 1e-4 + 2e-4 * t
     if what >= 0:
         kind = int(world.prims[what, 0])
-        if kind == 5 or kind == 7:
+        if kind in (FOLIAGE, FUR):
             # hair and leaves would shade themselves to black: set off from nearer the rim
-            size = 1.0 / math.sqrt(world.prims[what, 1] ** 2 + world.prims[what, 2] ** 2 + world.prims[what, 3] ** 2)
-            eps += size * (0.35 if kind == 5 else 0.8 * world.prims[what, 13])
+            size = 1.0 / math.sqrt(
+                world.prims[what, 1] ** 2 + world.prims[what, 2] ** 2 + world.prims[what, 3] ** 2
+            )
+            eps += size * (0.35 if kind == FOLIAGE else 0.8 * world.prims[what, 13])
     gx, gy, gz = x + nx * eps, y + ny * eps, z + nz * eps
-    bump = mats[m, 11]
+    bump = mats[m, BUMP]
     if bump > 0.0 and what != WATER_ID:
-        k = 1.0 / mats[m, 12]
+        k = 1.0 / mats[m, BUMP_SCALE]
         fade = bump / (1.0 + 0.02 * t * k)
-        seed = int(mats[m, 15]) + 50
+        seed = int(mats[m, SEED]) + 50
         n0 = noise3(x * k, y * k, z * k, seed)
         nx += fade * (n0 - noise3(x * k + 0.2, y * k, z * k, seed)) * 5.0
         ny += fade * (n0 - noise3(x * k, y * k + 0.2, z * k, seed)) * 5.0
         nz += fade * (n0 - noise3(x * k, y * k, z * k + 0.2, seed)) * 5.0
         n = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz)
         nx, ny, nz = nx * n, ny * n, nz * n
-    wrap = mats[m, 19]
+    wrap = mats[m, WRAP]
     facing = 0.5 + 0.5 * nz
-    ar = sky[20] + (sky[17] - sky[20]) * facing
-    ag = sky[21] + (sky[18] - sky[21]) * facing
-    ab = sky[22] + (sky[19] - sky[22]) * facing
+    ar = sky[AMBIENT_DOWN] + (sky[AMBIENT_UP] - sky[AMBIENT_DOWN]) * facing
+    ag = sky[AMBIENT_DOWN + 1] + (sky[AMBIENT_UP + 1] - sky[AMBIENT_DOWN + 1]) * facing
+    ab = sky[AMBIENT_DOWN + 2] + (sky[AMBIENT_UP + 2] - sky[AMBIENT_DOWN + 2]) * facing
     open_share = 1.0
     if occlusion > 0:
-        reach = sky[30]
+        reach = sky[AO_REACH]
         covered = 0.0
         for k in range(occlusion):
             u, v = jitter(px, py, sample * occlusion + k, 11)
@@ -228,29 +139,37 @@ def lit(world, what, ox, oy, oz, dx, dy, dz, t, px, py, sample, occlusion):
         open_share = 1.0 - 0.9 * covered / occlusion
     lr, lg, lb = ar * open_share, ag * open_share, ab * open_share
     sr = sg = sb = 0.0  # highlight
-    spec = mats[m, 8]
-    shine = mats[m, 9]
-    sun = sky[9] + sky[10] + sky[11]
+    spec = mats[m, SPECULAR]
+    shine = mats[m, SHININESS]
+    sun = sky[SUN_LIGHT] + sky[SUN_LIGHT + 1] + sky[SUN_LIGHT + 2]
     if sun > 0.0:
-        face = nx * sky[6] + ny * sky[7] + nz * sky[8]
+        face = nx * sky[SUN] + ny * sky[SUN + 1] + nz * sky[SUN + 2]
         face = (face + wrap) / (1.0 + wrap)
         if face > 0.0:
             pass_share = 1.0
             if occlusion > 0:
                 u, v = jitter(px, py, sample, 23)
-                vx, vy, vz = _beside(sky[6], sky[7], sky[8], sky[12], u, v)
+                vx, vy, vz = _beside(sky[SUN], sky[SUN + 1], sky[SUN + 2], sky[SUN_SIZE], u, v)
                 pass_share = blocked(world, gx, gy, gz, vx, vy, vz, MISS * 0.5, True)
-            elif int(world.land[0]) == 3:
+            elif int(world.land[LAND_KIND]) == ROOM:
                 pass_share = 0.0
             if pass_share > 0.0:
                 f = face * pass_share
-                lr, lg, lb = lr + f * sky[9], lg + f * sky[10], lb + f * sky[11]
+                lr, lg, lb = (
+                    lr + f * sky[SUN_LIGHT],
+                    lg + f * sky[SUN_LIGHT + 1],
+                    lb + f * sky[SUN_LIGHT + 2],
+                )
                 if spec > 0.0:
-                    hx, hy, hz = sky[6] - dx, sky[7] - dy, sky[8] - dz
+                    hx, hy, hz = sky[SUN] - dx, sky[SUN + 1] - dy, sky[SUN + 2] - dz
                     h = (hx * nx + hy * ny + hz * nz) / math.sqrt(hx * hx + hy * hy + hz * hz)
                     if h > 0.0:
                         f = spec * pass_share * h**shine * 0.6
-                        sr, sg, sb = sr + f * sky[9], sg + f * sky[10], sb + f * sky[11]
+                        sr, sg, sb = (
+                            sr + f * sky[SUN_LIGHT],
+                            sg + f * sky[SUN_LIGHT + 1],
+                            sb + f * sky[SUN_LIGHT + 2],
+                        )
     lamps = world.lamps
     for lamp in range(lamps.shape[0]):
         u, v = jitter(px, py, sample, 31 + 2 * lamp)
@@ -267,7 +186,9 @@ def lit(world, what, ox, oy, oz, dx, dy, dz, t, px, py, sample, occlusion):
             continue
         pass_share = 1.0
         if occlusion > 0:
-            pass_share = blocked(world, gx, gy, gz, vx / far, vy / far, vz / far, far - 1.8 * size, False)
+            pass_share = blocked(
+                world, gx, gy, gz, vx / far, vy / far, vz / far, far - 1.8 * size, False
+            )
         if pass_share <= 0.0:
             continue
         f = face * pass_share / (far2 + 0.3)
@@ -282,9 +203,9 @@ def lit(world, what, ox, oy, oz, dx, dy, dz, t, px, py, sample, occlusion):
                 sb += f * lamps[lamp, 5]
     cosine = max(0.0, -(nx * dx + ny * dy + nz * dz))
     fresnel = (1.0 - cosine) ** 5
-    base = mats[m, 10] + mirror
+    base = mats[m, MIRROR] + mirror
     weight = base + (1.0 - base) * fresnel * (1.0 if base > 0.0 else 0.0)
-    opacity = mats[m, 13]
+    opacity = mats[m, OPACITY]
     if opacity < 1.0:
         opacity = opacity + (1.0 - opacity) * (1.0 - cosine) ** 2.5
         gloss = max(sr, max(sg, sb))
@@ -316,7 +237,7 @@ def seen(world, ox, oy, oz, dx, dy, dz, px, py, sample, occlusion):
     left = 1.0
     first = -1.0
     travelled = 0.0
-    for layer in range(4):
+    for _layer in range(4):
         t, what = trace(world, ox, oy, oz, dx, dy, dz, 1e-4)
         if what == WINDOW_ID:
             t2, cr, cg, cb = outside(world, ox, oy, oz, dx, dy, dz)
@@ -327,7 +248,7 @@ def seen(world, ox, oy, oz, dx, dy, dz, px, py, sample, occlusion):
         if what == SKY_ID:
             if first < 0.0:
                 first = MISS
-            if sky[35] > 0.0:  # a cut-out stands before nothing
+            if sky[STAGE] > 0.0:  # a cut-out stands before nothing
                 return r, g, b, 1.0 - left, first
             cr, cg, cb = sky_colour(sky, dx, dy, dz, True)
             return r + left * cr, g + left * cg, b + left * cb, 1.0, first
@@ -346,22 +267,36 @@ def seen(world, ox, oy, oz, dx, dy, dz, px, py, sample, occlusion):
             s, other = trace(world, x + nx * e, y + ny * e, z + nz * e, vx, vy, vz, 1e-4)
             if other == SKY_ID:
                 mr, mg, mb = sky_colour(sky, vx, vy, vz, True)
-                if sky[35] > 0.0:  # a studio: dark floor, a bright window to one side
+                if sky[STAGE] > 0.0:  # a studio: dark floor, a bright window to one side
                     f = 0.18 + 0.82 * smooth(-0.15, 0.25, vz)
-                    box = smooth(0.3, 0.4, vx) * (1.0 - smooth(0.75, 0.85, vx)) * smooth(0.1, 0.2, vz)
+                    box = (
+                        smooth(0.3, 0.4, vx) * (1.0 - smooth(0.75, 0.85, vx)) * smooth(0.1, 0.2, vz)
+                    )
                     f += 1.6 * box
                     mr, mg, mb = mr * f, mg * f, mb * f
             elif other == WINDOW_ID:
                 _, mr, mg, mb = outside(world, x, y, z, vx, vy, vz)
             else:
                 mr, mg, mb, _, _, _, _, _ = lit(
-                    world, other, x + nx * e, y + ny * e, z + nz * e, vx, vy, vz, s, px, py, sample, 0
+                    world,
+                    other,
+                    x + nx * e,
+                    y + ny * e,
+                    z + nz * e,
+                    vx,
+                    vy,
+                    vz,
+                    s,
+                    px,
+                    py,
+                    sample,
+                    0,
                 )
             # metals tint what they mirror; the rest lays it on top
             cr, cg, cb = cr + (mr - cr) * weight, cg + (mg - cg) * weight, cb + (mb - cb) * weight
         travelled += t
-        if sky[16] > 0.0:
-            thick = sky[16] * travelled
+        if sky[HAZE] > 0.0:
+            thick = sky[HAZE] * travelled
             w = 1.0 - math.exp(-thick)
             hr, hg, hb = haze_colour(sky, dx, dy, dz)
             cr, cg, cb = cr + (hr - cr) * w, cg + (hg - cg) * w, cb + (hb - cb) * w

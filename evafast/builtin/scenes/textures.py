@@ -1,7 +1,7 @@
 """Colour of a surface at a point: about thirty procedural textures, compiled.
 
-A material is a row of ``mats``; the columns are named here once and used by name in Python and
-by number in compiled code (Numba folds module constants in).
+A material is a row of ``mats``; the columns are named here once (Numba folds the names in as
+constants).
 """
 
 from __future__ import annotations
@@ -17,9 +17,38 @@ KIND, C1, C2, SCALE, SPECULAR, SHININESS, MIRROR = 0, 1, 4, 7, 8, 9, 10
 BUMP, BUMP_SCALE, OPACITY, GLOW, SEED, C3, WRAP, EXTRA = 11, 12, 13, 14, 15, 16, 19, 20
 MAT_WIDTH = 21
 
-(PLAIN, TILES, BRICK, PLANKS, GRAIN, MOTTLED, MARBLE, STRIPES, DOTS, GRASS, TERRAIN, FACADE, ROAD,
- WEAVE, PAINTING, RIPPLES, RUG, WALLPAPER, PLAID, FRUIT, PATCHES, ZEBRA, BOOKS, COBBLES, PANELS,
- ROOF, HERRINGBONE, SWIRL, BANDS, SPECKLES) = range(30)
+(
+    PLAIN,
+    TILES,
+    BRICK,
+    PLANKS,
+    GRAIN,
+    MOTTLED,
+    MARBLE,
+    STRIPES,
+    DOTS,
+    GRASS,
+    TERRAIN,
+    FACADE,
+    ROAD,
+    WEAVE,
+    PAINTING,
+    RIPPLES,
+    RUG,
+    WALLPAPER,
+    PLAID,
+    FRUIT,
+    PATCHES,
+    ZEBRA,
+    BOOKS,
+    COBBLES,
+    PANELS,
+    ROOF,
+    HERRINGBONE,
+    SWIRL,
+    BANDS,
+    SPECKLES,
+) = range(30)
 
 
 @njit(cache=True)
@@ -41,9 +70,9 @@ def _mix(mats, m, s):
     """Blend the material's first and second colour."""
     s = min(1.0, max(0.0, s))
     return (
-        mats[m, 1] + (mats[m, 4] - mats[m, 1]) * s,
-        mats[m, 2] + (mats[m, 5] - mats[m, 2]) * s,
-        mats[m, 3] + (mats[m, 6] - mats[m, 3]) * s,
+        mats[m, C1] + (mats[m, C2] - mats[m, C1]) * s,
+        mats[m, C1 + 1] + (mats[m, C2 + 1] - mats[m, C1 + 1]) * s,
+        mats[m, C1 + 2] + (mats[m, C2 + 2] - mats[m, C1 + 2]) * s,
     )
 
 
@@ -51,9 +80,9 @@ def _mix(mats, m, s):
 def _third(mats, m, r, g, b, s):
     """Blend a colour towards the material's third."""
     return (
-        r + (mats[m, 16] - r) * s,
-        g + (mats[m, 17] - g) * s,
-        b + (mats[m, 18] - b) * s,
+        r + (mats[m, C3] - r) * s,
+        g + (mats[m, C3 + 1] - g) * s,
+        b + (mats[m, C3 + 2] - b) * s,
     )
 
 
@@ -68,15 +97,17 @@ def _painting(mats, m, u, v, seed):
         r, g, b = _mix(mats, m, 0.8 + 0.4 * v)
         return _third(mats, m, r, g, b, 1.0 - smooth(0.13, 0.15, sun))
     if style == 1:  # blocks of colour
-        i = int(math.floor(u * 3.3 + 0.3 * math.sin(seed * 1.7)))
-        j = int(math.floor(v * 3.1 + 9.0))
+        i = math.floor(u * 3.3 + 0.3 * math.sin(seed * 1.7))
+        j = math.floor(v * 3.1 + 9.0)
         pick = hash3(i, j, seed)
         r, g, b = _mix(mats, m, hash3(i, j, seed + 1))
         return _third(mats, m, r, g, b, 1.0 if pick > 0.7 else 0.0)
     if style == 2:  # brush strokes
         w = fbm2(u * 3.0, v * 9.0, seed, 4)
         r, g, b = _mix(mats, m, smooth(0.3, 0.7, w))
-        return _third(mats, m, r, g, b, smooth(0.55, 0.75, fbm2(u * 5.0 + 7.0, v * 4.0, seed + 5, 3)))
+        return _third(
+            mats, m, r, g, b, smooth(0.55, 0.75, fbm2(u * 5.0 + 7.0, v * 4.0, seed + 5, 3))
+        )
     near, _, name = cells2(u * 3.0, v * 3.0, seed)  # circles
     r, g, b = _mix(mats, m, name)
     return _third(mats, m, r, g, b, 1.0 - smooth(0.2, 0.24, abs(near - 0.25 * name)))
@@ -85,10 +116,10 @@ def _painting(mats, m, u, v, seed):
 @njit(cache=True)
 def _facade(mats, m, u, v, seed):
     """Rows of windows on a wall; returns colour, glow and how mirror-like the spot is."""
-    width = mats[m, 7]
-    height = mats[m, 7] * 1.25
-    i = int(math.floor(u / width))
-    j = int(math.floor(v / height))
+    width = mats[m, SCALE]
+    height = mats[m, SCALE] * 1.25
+    i = math.floor(u / width)
+    j = math.floor(v / height)
     fu = u / width - i
     fv = v / height - j
     wide = 0.2 + 0.12 * hash3(seed, 1, 5)
@@ -103,7 +134,7 @@ def _facade(mats, m, u, v, seed):
     if abs(fu - 0.5) < 0.02 or abs(fv - 0.6) < 0.015:
         return 0.7, 0.7, 0.7, 0.0, 0.0
     lit = hash3(i, j, seed)
-    if lit < mats[m, 20]:
+    if lit < mats[m, EXTRA]:
         warm = 0.7 + 0.3 * hash3(i, j, seed + 3)
         return 1.0, 0.8 * warm, 0.45 * warm, 1.5, 0.0
     blind = 0.28 + 0.5 * hash3(i, j, seed + 8)
@@ -115,16 +146,16 @@ def _facade(mats, m, u, v, seed):
 @njit(cache=True)
 def _rug(mats, m, u, v, seed):
     # u, v in metres about the rug's centre; EXTRA is the rug's half length
-    half = mats[m, 20]
+    half = mats[m, EXTRA]
     s = max(abs(u), abs(v) * 1.0) / half
     if s > 0.92:
         return _mix(mats, m, 0.0)
     if s > 0.84:
         return _third(mats, m, 0.0, 0.0, 0.0, 1.0)
-    k = mats[m, 7]
+    k = mats[m, SCALE]
     a = abs((u / k) % 2.0 - 1.0) + abs((v / k) % 2.0 - 1.0)
     r, g, b = _mix(mats, m, 1.0 if a < 0.9 else 0.25)
-    if 0.5 < a < 0.7 or hash3(int(math.floor(a * 5.0)), seed, 1) > 0.75:
+    if 0.5 < a < 0.7 or hash3(math.floor(a * 5.0), seed, 1) > 0.75:
         r, g, b = _third(mats, m, r, g, b, 0.8)
     return r, g, b
 
@@ -155,10 +186,10 @@ def colour(mats, m, qx, qy, qz, nx, ny, nz, u, v, x, y, z, wz):
     tuple of float
         Red, green, blue (linear light, 0..1), glow (radiance factor), mirror (0..1, added).
     """
-    kind = int(mats[m, 0])
-    k = 1.0 / mats[m, 7]
-    seed = int(mats[m, 15])
-    glow = mats[m, 14]
+    kind = int(mats[m, KIND])
+    k = 1.0 / mats[m, SCALE]
+    seed = int(mats[m, SEED])
+    glow = mats[m, GLOW]
     mirror = 0.0
     if kind == PLAIN:
         r, g, b = _mix(mats, m, 0.25 * noise3(qx * k, qy * k, qz * k, seed))
@@ -199,7 +230,9 @@ def colour(mats, m, qx, qy, qz, nx, ny, nz, u, v, x, y, z, wz):
         bend = 1.4 * noise3(qx * k * 0.5, qy * k * 0.5, qz * k * 0.5, seed)
         ring = math.sqrt((qx * k + bend) ** 2 + (qy * k + 2.3) ** 2) * 3.0 + 0.4 * bend
         ring = ring - math.floor(ring)
-        r, g, b = _mix(mats, m, 0.7 * ring + 0.3 * noise3(qx * k * 15, qy * k * 15, qz * k * 2, seed))
+        r, g, b = _mix(
+            mats, m, 0.7 * ring + 0.3 * noise3(qx * k * 15, qy * k * 15, qz * k * 2, seed)
+        )
     elif kind == MOTTLED:
         r, g, b = _mix(mats, m, smooth(0.25, 0.75, fbm3(qx * k, qy * k, qz * k, seed, 4)))
     elif kind == MARBLE:
@@ -219,10 +252,12 @@ def colour(mats, m, qx, qy, qz, nx, ny, nz, u, v, x, y, z, wz):
         r, g, b = _mix(mats, m, 1.0 - smooth(0.27, 0.31, d))
     elif kind == GRASS:
         w = fbm2(x * k * 0.12, y * k * 0.12, seed, 3)
-        blade = noise2(x * k * 7.0, y * k * 7.0, seed + 1) * noise2(x * k * 3.0, y * k * 2.0, seed + 2)
+        blade = noise2(x * k * 7.0, y * k * 7.0, seed + 1) * noise2(
+            x * k * 3.0, y * k * 2.0, seed + 2
+        )
         r, g, b = _mix(mats, m, 0.15 + 0.7 * w + 0.9 * (blade - 0.25))
-        flower = hash3(int(math.floor(x * k * 3.0)), int(math.floor(y * k * 3.0)), seed)
-        if flower > 1.0 - mats[m, 20]:
+        flower = hash3(math.floor(x * k * 3.0), math.floor(y * k * 3.0), seed)
+        if flower > 1.0 - mats[m, EXTRA]:
             r, g, b = _third(mats, m, r, g, b, 0.85)
     elif kind == TERRAIN:
         # lush where flat, rock where steep, third colour (snow, sand) by height
@@ -231,7 +266,7 @@ def colour(mats, m, qx, qy, qz, nx, ny, nz, u, v, x, y, z, wz):
         r, g, b = _mix(mats, m, smooth(0.12, 0.30, 1.0 - wz + 0.25 * (w - 0.5)))
         shade = 0.8 + 0.5 * w + 0.16 * blade
         r, g, b = r * shade, g * shade, b * shade
-        line = mats[m, 20]
+        line = mats[m, EXTRA]
         if line < 0.0:  # below the line: a shore
             s = 1.0 - smooth(-line - 0.15, -line + 0.5 + 0.8 * (w - 0.3), z)
             r, g, b = _third(mats, m, r, g, b, s)
@@ -246,10 +281,10 @@ def colour(mats, m, qx, qy, qz, nx, ny, nz, u, v, x, y, z, wz):
     elif kind == ROAD:
         w = noise2(x * 9.0, y * 9.0, seed)
         s = 0.85 + 0.3 * fbm2(x * 1.3, y * 0.4, seed, 3) + 0.12 * w
-        half = mats[m, 20]
+        half = mats[m, EXTRA]
         side = abs(x)
         if side < half:
-            r, g, b = mats[m, 1] * s, mats[m, 2] * s, mats[m, 3] * s
+            r, g, b = mats[m, C1] * s, mats[m, C1 + 1] * s, mats[m, C1 + 2] * s
             dash = y * 0.25 - math.floor(y * 0.25)
             if (side < 0.08 and dash < 0.55) or abs(side - half + 0.35) < 0.06:
                 r, g, b = _third(mats, m, r, g, b, 0.85)
@@ -257,18 +292,22 @@ def colour(mats, m, qx, qy, qz, nx, ny, nz, u, v, x, y, z, wz):
             i = math.floor(x / 0.6)
             j = math.floor(y / 0.6)
             t = 0.85 + 0.25 * hash3(int(i), int(j), seed)
-            r, g, b = mats[m, 4] * s * t, mats[m, 5] * s * t, mats[m, 6] * s * t
+            r, g, b = mats[m, C2] * s * t, mats[m, C2 + 1] * s * t, mats[m, C2 + 2] * s * t
             if x / 0.6 - i < 0.04 or y / 0.6 - j < 0.04:
                 r, g, b = r * 0.7, g * 0.7, b * 0.7
     elif kind == WEAVE:
         a = math.sin(u * k * 6.283) * math.sin(v * k * 6.283)
-        r, g, b = _mix(mats, m, 0.5 + 0.35 * a + 0.4 * (noise2(u * k * 0.6, v * k * 0.6, seed) - 0.5))
+        r, g, b = _mix(
+            mats, m, 0.5 + 0.35 * a + 0.4 * (noise2(u * k * 0.6, v * k * 0.6, seed) - 0.5)
+        )
     elif kind == PAINTING:
         r, g, b = _painting(mats, m, u * k, v * k, seed)
     elif kind == RIPPLES:
         w = fbm2(x * 0.15, y * 0.15, seed, 3)
         s = math.sin((y * 1.0 + 0.35 * x) * k * 6.283 + 9.0 * w)
-        r, g, b = _mix(mats, m, 0.45 + 0.22 * s + 0.5 * (w - 0.5) + 0.2 * (noise2(x * 40, y * 40, seed) - 0.5))
+        r, g, b = _mix(
+            mats, m, 0.45 + 0.22 * s + 0.5 * (w - 0.5) + 0.2 * (noise2(x * 40, y * 40, seed) - 0.5)
+        )
     elif kind == RUG:
         r, g, b = _rug(mats, m, u, v, seed)
         s = 0.85 + 0.3 * noise2(u * 150.0, v * 150.0, seed)
@@ -287,7 +326,10 @@ def colour(mats, m, qx, qy, qz, nx, ny, nz, u, v, x, y, z, wz):
         a = 1.0 if (u * k - math.floor(u * k)) < 0.4 else 0.0
         c = 1.0 if (v * k - math.floor(v * k)) < 0.4 else 0.0
         r, g, b = _mix(mats, m, 0.5 * (a + c))
-        if abs(u * k - math.floor(u * k) - 0.7) < 0.04 or abs(v * k - math.floor(v * k) - 0.7) < 0.04:
+        if (
+            abs(u * k - math.floor(u * k) - 0.7) < 0.04
+            or abs(v * k - math.floor(v * k) - 0.7) < 0.04
+        ):
             r, g, b = _third(mats, m, r, g, b, 0.8)
     elif kind == FRUIT:
         w = fbm3(qx * k * 2.0, qy * k * 2.0, qz * k, seed, 3)
@@ -337,11 +379,13 @@ def colour(mats, m, qx, qy, qz, nx, ny, nz, u, v, x, y, z, wz):
         i = math.floor(a)
         zig = c + abs(a - i - 0.5) * (2.0 if int(i) & 1 else -2.0)
         j = math.floor(zig * 2.0)
-        r, g, b = _mix(mats, m, 0.7 * hash3(int(i), int(j), seed) + 0.3 * noise2(a * 9, c * 9, seed))
+        r, g, b = _mix(
+            mats, m, 0.7 * hash3(int(i), int(j), seed) + 0.3 * noise2(a * 9, c * 9, seed)
+        )
         if zig * 2.0 - j < 0.07 or a - i < 0.04:
             r, g, b = r * 0.55, g * 0.55, b * 0.55
     elif kind == SWIRL:
-        a = math.atan2(qy, qx) * mats[m, 20] / 6.2832 + qz * k
+        a = math.atan2(qy, qx) * mats[m, EXTRA] / 6.2832 + qz * k
         a = a - math.floor(a)
         r, g, b = _mix(mats, m, smooth(0.45, 0.5, a) - smooth(0.95, 1.0, a))
     elif kind == BANDS:

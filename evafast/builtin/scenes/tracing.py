@@ -7,6 +7,23 @@ import math
 from numba import njit
 
 from evafast.builtin.scenes.geometry import MISS, hit
+from evafast.builtin.scenes.textures import OPACITY
+from evafast.builtin.scenes.world import (
+    FIELD,
+    FIELD_CELL,
+    FIELD_TOP,
+    FIELD_X,
+    FIELD_Y,
+    FLAT,
+    LAND_KIND,
+    ROOM,
+    ROOM_HEIGHT,
+    ROOM_X0,
+    ROOM_X1,
+    ROOM_Y0,
+    ROOM_Y1,
+    WATER_LEVEL,
+)
 
 # what was met, when it is not a solid (solids are 0 and up)
 SKY_ID, PLANE_ID, FIELD_ID, WATER_ID, WINDOW_ID = -1, -2, -3, -4, -5
@@ -20,8 +37,8 @@ def height_at(world, x, y):
     """Terrain height, bilinear; beyond the grid the border goes on."""
     land = world.land
     heights = world.heights
-    u = (x - land[4]) / land[6]
-    v = (y - land[5]) / land[6]
+    u = (x - land[FIELD_X]) / land[FIELD_CELL]
+    v = (y - land[FIELD_Y]) / land[FIELD_CELL]
     u = min(heights.shape[1] - 1.001, max(0.0, u))
     v = min(heights.shape[0] - 1.001, max(0.0, v))
     i = int(u)
@@ -36,14 +53,14 @@ def height_at(world, x, y):
 @njit(cache=True)
 def hit_field(world, ox, oy, oz, dx, dy, dz, tmin, tmax, fine):
     """March the terrain; steps grow with distance, then halving pins the crossing down."""
-    top = world.land[7]
+    top = world.land[FIELD_TOP]
     t = tmin
     if oz > top:
         if dz >= 0.0:
             return MISS
         t = max(t, (top - oz) / dz)
     before = t
-    cell = world.land[6]
+    cell = world.land[FIELD_CELL]
     while t < tmax:
         z = oz + t * dz
         if z > top and dz >= 0.0:
@@ -94,23 +111,23 @@ def window_at(world, wall, u, v):
 
 @njit(cache=True)
 def hit_room(world, ox, oy, oz, dx, dy, dz):
-    """Where a ray from inside leaves the room: distance and side (0..3 walls, 4 floor, 5 ceiling)."""
+    """Where a ray from inside leaves the room: distance, side (0..3 walls, 4 floor, 5 ceiling)."""
     land = world.land
     t = MISS
     side = 4
     if dx < -1e-9:
-        t = (land[8] - ox) / dx
+        t = (land[ROOM_X0] - ox) / dx
         side = 0
     elif dx > 1e-9:
-        t = (land[9] - ox) / dx
+        t = (land[ROOM_X1] - ox) / dx
         side = 1
     if dy < -1e-9:
-        s = (land[10] - oy) / dy
+        s = (land[ROOM_Y0] - oy) / dy
         if s < t:
             t = s
             side = 2
     elif dy > 1e-9:
-        s = (land[11] - oy) / dy
+        s = (land[ROOM_Y1] - oy) / dy
         if s < t:
             t = s
             side = 3
@@ -120,7 +137,7 @@ def hit_room(world, ox, oy, oz, dx, dy, dz):
             t = s
             side = 4
     elif dz > 1e-9:
-        s = (land[12] - oz) / dz
+        s = (land[ROOM_HEIGHT] - oz) / dz
         if s < t:
             t = s
             side = 5
@@ -157,16 +174,16 @@ def trace(world, ox, oy, oz, dx, dy, dz, tmin):
                 best = t
                 what = i
     land = world.land
-    kind = int(land[0])
-    if kind == 1:
+    kind = int(land[LAND_KIND])
+    if kind == FLAT:
         if dz < -1e-9:
             t = -oz / dz
             if tmin < t < best:
                 best = t
                 what = PLANE_ID
-    elif kind == 2:
-        if oz > land[2] and dz < -1e-9:
-            t = (land[2] - oz) / dz
+    elif kind == FIELD:
+        if oz > land[WATER_LEVEL] and dz < -1e-9:
+            t = (land[WATER_LEVEL] - oz) / dz
             if tmin < t < best:
                 best = t
                 what = WATER_ID
@@ -174,7 +191,7 @@ def trace(world, ox, oy, oz, dx, dy, dz, tmin):
         if t < best:
             best = t
             what = FIELD_ID
-    elif kind == 3:
+    elif kind == ROOM:
         t, side = hit_room(world, ox, oy, oz, dx, dy, dz)
         if tmin < t < best:
             best = t
@@ -212,15 +229,15 @@ def blocked(world, ox, oy, oz, dx, dy, dz, tmax, sunlight):
         for i in range(int(groups[g, 4]), int(groups[g, 5])):
             t = hit(prims, i, world.profiles, ox, oy, oz, dx, dy, dz, 1e-4)
             if t < tmax:
-                clear = 1.0 - world.mats[int(prims[i, 14]), 13]
+                clear = 1.0 - world.mats[int(prims[i, 14]), OPACITY]
                 if clear <= 0.0:
                     return 0.0
                 through *= clear
-    kind = int(world.land[0])
-    if kind == 2:
+    kind = int(world.land[LAND_KIND])
+    if kind == FIELD:
         if hit_field(world, ox, oy, oz, dx, dy, dz, 0.3, min(tmax, 120.0), 3.0) < tmax:
             return 0.0
-    elif kind == 3 and sunlight:
+    elif kind == ROOM and sunlight:
         t, side = hit_room(world, ox, oy, oz, dx, dy, dz)
         if side >= 4:
             return 0.0
@@ -233,7 +250,7 @@ def blocked(world, ox, oy, oz, dx, dy, dz, tmax, sunlight):
 @njit(cache=True)
 def field_normal(world, x, y):
     """Unit normal of the terrain by central differences."""
-    e = 0.6 * world.land[6]
+    e = 0.6 * world.land[FIELD_CELL]
     nx = height_at(world, x - e, y) - height_at(world, x + e, y)
     ny = height_at(world, x, y - e) - height_at(world, x, y + e)
     nz = 2.0 * e

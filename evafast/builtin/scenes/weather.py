@@ -31,7 +31,9 @@ def daylight(b: Builder, hour: str, *, ridges: bool = True) -> float:
         cover, bright, haze, middle = b.uniform(0.2, 0.6), 1.35, b.uniform(0.002, 0.007), 0.24
         ridge = (0.35, 0.25, 0.28)
     elif hour == "dusk":
-        zenith, horizon = b.pick([((0.1, 0.09, 0.3), (1.0, 0.4, 0.22)), ((0.06, 0.1, 0.28), (0.75, 0.35, 0.45))])
+        zenith, horizon = b.pick(
+            [((0.1, 0.09, 0.3), (1.0, 0.4, 0.22)), ((0.06, 0.1, 0.28), (0.75, 0.35, 0.45))]
+        )
         sun, height = (1.6, 0.7, 0.35), b.uniform(3, 9)
         up, down = (0.26, 0.22, 0.36), (0.13, 0.09, 0.09)
         cover, bright, haze, middle = b.uniform(0.3, 0.7), 0.8, b.uniform(0.002, 0.006), 0.16
