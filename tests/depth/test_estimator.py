@@ -144,6 +144,16 @@ def test_only_the_bad_sample_is_named(estimator):
     check_finite(np.array([True]), ["a"])
 
 
+def test_one_bad_pixel_is_enough(file, monkeypatch):
+    estimator = DepthEstimator.load(file, precision="fp32", input_size=64)
+    y = torch.full((2, 1, 32, 32), 5.0)
+    y[0, 0, 31, 0] = math.inf  # which depth's clip alone would hide
+    monkeypatch.setattr(estimator._network, "_network", lambda _: y)
+    maps = estimator(photographs(2))
+    assert bool(torch.isfinite(maps.depth).all())
+    assert maps.finite.tolist() == [False, True]
+
+
 def test_identity_is_json_and_tells_models_apart(estimator, file, tmp_path):
     identity = estimator.identity()
     assert json.loads(json.dumps(identity)) == identity
