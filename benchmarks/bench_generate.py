@@ -1,0 +1,184 @@
+"""Whole runs: every layout, with and without depth, against the original's way and the stages.
+
+Runs start with the pictures loaded (loading is stated as a fact of the record) and write to the
+disk that the temporary folder is on; flushing is part of their time. ``bench_sustained`` runs the
+whole command, loading and all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+import evafast.generate
+from benchmarks.inputs import described, first_samples
+from benchmarks.original import Original
+from benchmarks.race import Contender, Race, ratio
+from benchmarks.record import ROOT
+from benchmarks.stages import CORES, ENCODE, allowed, stages
+from evafast.assets import LoadedAssets, load_folders
+from evafast.config import GenerateConfig
+from evafast.errors import UsageError
+
+ORIGINAL = "the original's way"
+BATCH = 250
+
+
+def one_run(*arguments: str, folder) -> dict:
+    """Run the command in a process of its own; return what it says of itself."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.one_run", "--out", str(folder), *arguments],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    return json.loads(ran.stdout.splitlines()[-1])
+
+
+def from_folders(pictures) -> list[str]:
+    """Return the arguments that name the pictures."""
+    if pictures.backgrounds is None:
+        return []
+    return ["--backgrounds", str(pictures.backgrounds), "--foregrounds", str(pictures.foregrounds)]
+
+
+def loading_seconds(pictures) -> float:
+    """Return how long the pictures take to load."""
+    if pictures.backgrounds is None:
+        from evafast.builtin import pack_folders
+
+        with pack_folders() as folders:
+            return _timed(load_folders, *folders)
+    return _timed(load_folders, pictures.backgrounds, pictures.foregrounds)
+
+
+def _timed(call, *arguments) -> float:
+    start = time.perf_counter()
+    call(*arguments)
+    return time.perf_counter() - start
+
+
+@pytest.fixture
+def generating(bank, monkeypatch, tmp_path):
+    """Return a maker of contenders that generate into a fresh folder with the pictures loaded."""
+    monkeypatch.setattr(evafast.generate, "_load_assets", lambda config: LoadedAssets(bank))
+
+    def make(label, config):
+        out = tmp_path / label.replace(" ", "-")
+        config = replace(config, out=str(out))
+        return Contender(
+            label, "ours", partial(evafast.generate.generate, config), config.limit,
+            before=partial(shutil.rmtree, out, ignore_errors=True),
+        )  # fmt: skip
+
+    return make
+
+
+def the_original(bank, samples, folder, then=lambda: None):
+    """Return the baseline as a contender."""
+    original, placements = Original(bank), first_samples(bank, samples)
+
+    def call():
+        original.write(placements, folder)
+        then()
+
+    return Contender(ORIGINAL, "baseline", call, samples,
+                     note="Pillow paste, JPEG by Pillow (the mask too), zip, 1 thread")  # fmt: skip
+
+
+def test_generate_without_depth(
+    benchmark, bank, pictures, scale, generating, tmp_path, keep_race
+):
+    samples, rounds = scale(12_000, 500), scale(5, 2)
+    config = GenerateConfig(depth="none", limit=samples)
+    runs = [
+        generating(f"evafast {layout}", replace(config, layout=layout))
+        for layout in ("webdataset", "folder", "zip")
+    ]
+    with ThreadPoolExecutor(CORES) as pool:
+        race = Race([
+            *runs, the_original(bank, scale(1000, 50), tmp_path),
+            *stages(bank, config.codec, tmp_path, scale(2000, 250), pool),
+        ])  # fmt: skip
+        race.run(benchmark, rounds)
+    first = runs[0].name
+    limit = allowed(race)
+    ratios = [
+        race.ratio(first, ORIGINAL),
+        ratio(first, "what the stages allow", race.contenders[first].rates / limit, aim=0.8),
+        race.ratio(first, ENCODE),
+        *(race.ratio(run.name, first) for run in runs[1:]),
+    ]
+    alone = one_run(
+        "--depth", "none", "--limit", str(samples), *from_folders(pictures), "--quiet",
+        folder=tmp_path / "alone",
+    )  # fmt: skip
+    keep_race(
+        "generate", race, title="Whole runs without depth: JPEG and matte PNG at 224 px",
+        unit="samples/s", ratios=ratios,
+        parameters={**described(pictures), "samples": samples, "quality": 90, "depth": "none"},
+        facts={
+            "loading_seconds": loading_seconds(pictures),
+            "allowed_by_stages": float(np.median(limit)),
+            "peak_memory_bytes": alone["peak_memory_bytes"],
+            "busy": alone["busy"],
+        },
+    )  # fmt: skip
+
+
+@pytest.mark.long
+def test_generate_with_depth(benchmark, bank, pictures, generating, tmp_path, keep_race):
+    from evafast import DepthEstimator
+    from evafast.depth.densedepth import DenseDepth
+    from evafast.depth.weights import save_safetensors
+
+    try:
+        compact = DepthEstimator.load("compact", device="cpu")
+    except UsageError as error:
+        pytest.skip(str(error))
+    samples, few = 600, 12
+    config = GenerateConfig(depth="compact", device="cpu", limit=samples)
+    runs = [
+        generating(f"evafast {layout}, built-in depth", replace(config, layout=layout))
+        for layout in ("webdataset", "folder", "zip")
+    ]
+    weights = tmp_path / "densenet169.safetensors"
+    save_safetensors(DenseDepth().eval(), weights)  # speed does not depend on the values
+    whole = DepthEstimator.load(weights, device="cpu", precision="fp32")
+    images = evafast.Compositor(bank, backend="numba", device="cpu")(first_samples(bank, 64)).image
+
+    def networks(estimator, count):
+        return lambda: [estimator(images[i : i + 12]) for i in range(0, count, 12)]
+
+    ours = generating(
+        "evafast webdataset, DenseDepth", replace(config, depth=str(weights), limit=2 * few)
+    )
+    race = Race([
+        *runs, ours, the_original(bank, few, tmp_path, then=networks(whole, few)),
+        Contender("built-in network alone", "stage", networks(compact, 60), 60),
+    ])  # fmt: skip
+    race.run(benchmark, 3)
+    first = runs[0].name
+    keep_race(
+        "generate-depth", race, title="Whole runs with depth: JPEG, matte PNG, 8-bit depth PNG",
+        unit="samples/s",
+        ratios=[
+            race.ratio(first, "built-in network alone"), race.ratio(first, ORIGINAL),
+            race.ratio(ours.name, ORIGINAL),
+        ],
+        parameters={
+            **described(pictures), "samples": samples, "quality": 90, "threads": CORES,
+            "baseline_network": "DenseDepth-169, fp32, 224 px; random weights",
+            "built_in_precision": compact.identity()["precision"], "batch": BATCH,
+        },
+    )  # fmt: skip

@@ -1,0 +1,67 @@
+"""100,000 samples in one go: the rate that lasts, its share of what the stages allow, the memory.
+
+    pytest benchmarks/bench_sustained.py -m slow
+
+Aims (issue 5): at least 6,000 samples a second with JPEG, matte PNG and no depth on two cores,
+under 1.5 GB whatever the count, and at least 0.8 of what the stages' rates allow. Each round runs
+the whole command in a fresh process, between measurements of the stages.
+"""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from benchmarks.bench_generate import from_folders, one_run
+from benchmarks.inputs import described
+from benchmarks.race import Contender, Race, ratio
+from benchmarks.stages import CORES, ENCODE, allowed, stages
+from evafast.storage.codec import Codec
+
+SAMPLES = 100_000
+WHOLE, GENERATING = "the whole command", "generating alone"
+
+
+@pytest.mark.slow
+def test_sustained(benchmark, bank, pictures, tmp_path, keep):
+    said = []
+    out = tmp_path / "out"
+
+    def command():
+        arguments = ["--depth", "none", "--limit", str(SAMPLES), "--quiet"]
+        said.append(one_run(*arguments, *from_folders(pictures), folder=out))
+
+    run = Contender(
+        WHOLE, "ours", command, SAMPLES, warm=False,
+        note="a fresh process: imports, loading and preprocessing the pictures, all of it",
+        before=lambda: shutil.rmtree(out, ignore_errors=True),
+    )  # fmt: skip
+    with ThreadPoolExecutor(CORES) as pool:
+        race = Race([run, *stages(bank, Codec(), tmp_path, 4000, pool)])
+        race.run(benchmark, 3)
+    generating = Contender(
+        GENERATING, "ours", command, SAMPLES, note="without start-up and loading",
+        seconds=[s["generating_seconds"] for s in said],
+    )  # fmt: skip
+    rows = race.rows()
+    rows.insert(1, Race([generating]).rows()[0])
+    limit = allowed(race)
+    keep(
+        "sustained", title="100,000 samples in one go: JPEG and matte PNG at 224 px, webdataset",
+        unit="samples/s", rows=rows,
+        ratios=[
+            ratio(WHOLE, "6,000 samples/s", race.contenders[WHOLE].rates / 6000, aim=1.0),
+            ratio(GENERATING, "what the stages allow", generating.rates / limit, aim=0.8),
+            ratio(GENERATING, ENCODE, generating.rates / race.contenders[ENCODE].rates),
+        ],
+        parameters={**described(pictures), "samples": SAMPLES, "quality": 90, "depth": "none"},
+        facts={
+            "allowed_by_stages": float(np.median(limit)),
+            "peak_memory_bytes": max(s["peak_memory_bytes"] for s in said),
+            "peak_memory_aim_bytes": 1_500_000_000,
+            "busy": said[-1]["busy"],
+        },
+    )  # fmt: skip

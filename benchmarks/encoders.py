@@ -1,0 +1,148 @@
+"""Encoders to compare: what evafast writes by, and the other ways to the same kind of file.
+
+Each is a function from pixels (RGB, matte or depth codes as C-contiguous arrays) to bytes. Two PNG
+encoders are written out here over fast deflate libraries, for they bound what a PNG can cost.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from evafast.storage.codec import Codec
+
+Encoder = Callable[[NDArray], bytes]
+OURS = "evafast (OpenCV)"
+
+
+def _opencv(suffix: str, *options: int) -> Encoder:
+    return lambda pixels: cv2.imencode(suffix, pixels, list(options))[1].tobytes()
+
+
+def _pillow(kind: str, **options: Any) -> Encoder:
+    def encode(pixels: NDArray) -> bytes:
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, kind, **options)
+        return stream.getvalue()
+
+    return encode
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(pixels: NDArray, deflate: Callable[[bytes], bytes], *, up: bool) -> bytes:
+    """Return a grey PNG, its rows unfiltered or each as its difference to the one above.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8 or uint16, shape (height, width)
+    deflate : callable
+        Bytes to a zlib stream.
+    up : bool
+        Filter rows by *Up*.
+    """
+    height, width = pixels.shape
+    bytes_ = pixels.astype(">u2").view(np.uint8) if pixels.itemsize == 2 else pixels
+    rows = np.empty((height, bytes_.shape[1] + 1), np.uint8)
+    rows[:, 0] = 2 if up else 0
+    rows[:, 1:] = bytes_
+    if up:
+        rows[1:, 1:] -= bytes_[:-1]
+    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, 0, 0, 0, 0)
+    return b"".join((
+        b"\x89PNG\r\n\x1a\n", _chunk(b"IHDR", header), _chunk(b"IDAT", deflate(rows.tobytes())),
+        _chunk(b"IEND", b""),
+    ))  # fmt: skip
+
+
+def _zlib_ng() -> Encoder:
+    zng = import_module("zlib_ng.zlib_ng")
+    return lambda pixels: png(pixels, lambda raw: zng.compress(raw, 1), up=False)
+
+
+def _isal() -> Encoder:
+    isal = import_module("isal.isal_zlib")
+    return lambda pixels: png(pixels, lambda raw: isal.compress(raw, 0), up=False)
+
+
+def _libdeflate() -> Encoder:
+    codecs = import_module("imagecodecs")
+    return lambda pixels: png(pixels, lambda raw: codecs.deflate_encode(raw, level=1), up=True)
+
+
+def _simplejpeg() -> Encoder:
+    simplejpeg = import_module("simplejpeg")
+    return lambda pixels: simplejpeg.encode_jpeg(pixels, 90, "RGB", "420")
+
+
+def _imagecodecs_jpeg() -> Encoder:
+    codecs = import_module("imagecodecs")
+    return lambda pixels: codecs.jpeg8_encode(pixels, level=90, subsampling="420")
+
+
+def _jpegxl() -> Encoder:
+    codecs = import_module("imagecodecs")
+    return lambda pixels: codecs.jpegxl_encode(pixels, lossless=True, effort=1, numthreads=1)
+
+
+_RLE = (cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
+_LEVEL1 = (cv2.IMWRITE_PNG_COMPRESSION, 1)
+_CODEC = Codec()
+
+ENCODERS: dict[str, dict[str, Callable[[], Encoder]]] = {
+    "jpeg": {
+        OURS: lambda: _CODEC.encode_image,
+        "simplejpeg": _simplejpeg,
+        "imagecodecs": _imagecodecs_jpeg,
+        "Pillow": lambda: _pillow("JPEG", quality=90),
+    },
+    "matte": {
+        OURS: lambda: _CODEC.encode_mask,
+        "OpenCV, default": lambda: _opencv(".png"),
+        "OpenCV, level 1": lambda: _opencv(".png", *_LEVEL1),
+        "OpenCV, level 1, run lengths": lambda: _opencv(".png", *_LEVEL1, *_RLE),
+        "Pillow, level 6": lambda: _pillow("PNG", compress_level=6),
+        "Pillow, level 1": lambda: _pillow("PNG", compress_level=1),
+        "PNG over zlib-ng, level 1": _zlib_ng,
+        "PNG over ISA-L, level 0": _isal,
+    },
+    "depth8": {
+        OURS: lambda: _CODEC.encode_depth,
+        "OpenCV, level 1": lambda: _opencv(".png", *_LEVEL1),
+        "Pillow, level 6": lambda: _pillow("PNG", compress_level=6),
+        "PNG, Up, over libdeflate 1": _libdeflate,
+    },
+    "depth16": {
+        OURS: lambda: _CODEC.encode_depth,
+        "OpenCV, level 1": lambda: _opencv(".png", *_LEVEL1),
+        "Pillow, level 6": lambda: _pillow("PNG", compress_level=6),
+        "PNG, Up, over libdeflate 1": _libdeflate,
+        "JPEG XL, effort 1": _jpegxl,
+    },
+}
+"""By kind of file, then by name: what makes the encoder; ImportError where a library is missing."""
+
+
+def decoded(data: bytes) -> NDArray | None:
+    """Return the pixels of a JPEG or PNG, RGB or grey; None where OpenCV does not read the format."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.ndim == 2:
+        return pixels
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def psnr(pixels: NDArray, other: NDArray) -> float:
+    """Return the peak signal-to-noise ratio in dB."""
+    error = np.square(pixels.astype(np.float64) - other).mean()
+    return float(10 * np.log10(255**2 / error)) if error else float("inf")

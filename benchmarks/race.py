@@ -1,0 +1,150 @@
+"""Race: contenders take turns, round after round, so that a busy machine is busy for all of them.
+
+A ratio is taken inside each round, between runs that lie a moment apart; the median of those
+ratios stays true where the machine's speed drifts, which the ratio of two medians would not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from benchmarks.record import spread
+
+ROLES = ("ours", "peer", "baseline", "limit", "stage")
+
+
+@dataclass
+class Contender:
+    """One way to do the work.
+
+    Attributes
+    ----------
+    name : str
+        As the table shows it.
+    role : {'ours', 'peer', 'baseline', 'limit', 'stage'}
+        *peer*: another library; *baseline*: the original's own way; *limit*: what the machine can
+        do; *stage*: a part of ours, alone.
+    call : callable
+        Does the work of a round.
+    work : float
+        How much that is, in the unit of the record's rates; slow contenders do less a round.
+    equal : bool or None
+        Whether its output equals ours, as checked in this run; None where that means nothing.
+    note : str
+        What a reader must know to judge the row.
+    before : callable, optional
+        Clears the way for a round; not timed.
+    warm : bool
+        Run once untimed before the first round; False for what takes long and needs none.
+    facts : dict
+        Single values of this contender, such as bytes an image.
+    """
+
+    name: str
+    role: str
+    call: Callable[[], Any]
+    work: float
+    equal: bool | None = None
+    note: str = ""
+    before: Callable[[], Any] | None = None
+    warm: bool = True
+    facts: dict[str, float | str | bool] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list, repr=False)
+
+    def run(self) -> None:
+        """Do one round's work and keep its time."""
+        if self.before is not None:
+            self.before()
+        start = time.perf_counter()
+        self.call()
+        self.seconds.append(time.perf_counter() - start)
+
+    @property
+    def rates(self) -> np.ndarray:
+        """Work a second, a value a round."""
+        return self.work / np.array(self.seconds)
+
+
+class Race:
+    """Runs contenders in turn; the first one is also timed by pytest-benchmark.
+
+    Parameters
+    ----------
+    contenders : list of Contender
+        Their names differ.
+    """
+
+    def __init__(self, contenders: list[Contender]) -> None:
+        self.contenders = {c.name: c for c in contenders}
+        assert len(self.contenders) == len(contenders), "two contenders of one name"
+        assert all(c.role in ROLES for c in contenders)
+
+    def run(self, benchmark: Any, rounds: int) -> None:
+        """Warm up once, then run all contenders `rounds` times.
+
+        Parameters
+        ----------
+        benchmark : pytest_benchmark.fixture.BenchmarkFixture or None
+            Times the first contender too, for pytest-benchmark's own table and comparisons.
+        rounds : int
+        """
+        first, *others = self.contenders.values()
+        for contender in (first, *others):
+            if contender.warm:
+                contender.run()
+                contender.seconds.clear()
+        turn = 0
+
+        def prepare() -> None:
+            nonlocal turn
+            for i in range(len(others)):  # a new one goes first every round
+                others[(i + turn) % len(others)].run()
+            turn += 1
+            if first.before is not None:
+                first.before()
+
+        def timed() -> None:
+            start = time.perf_counter()
+            first.call()
+            first.seconds.append(time.perf_counter() - start)
+
+        if benchmark is not None:
+            benchmark.pedantic(timed, setup=prepare, rounds=rounds)
+        done = len(first.seconds)  # pytest-benchmark runs one round when it is disabled
+        for _ in range(rounds - done if benchmark is None else 0):
+            prepare()
+            timed()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the contenders as rows of a record."""
+        return [
+            {
+                "name": c.name, "role": c.role, "work": c.work, "rate": spread(c.rates),
+                "equal": c.equal, **({"note": c.note} if c.note else {}),
+                **({"facts": c.facts} if c.facts else {}),
+            }
+            for c in self.contenders.values()
+        ]  # fmt: skip
+
+    def ratio(self, of: str, to: str, aim: float | None = None) -> dict[str, Any]:
+        """Return one contender's rate over another's, by round; with `aim`, whether it is met."""
+        values = self.contenders[of].rates / self.contenders[to].rates
+        return ratio(of, to, values, aim)
+
+    def best(self, role: str) -> str | None:
+        """Return the fastest contender of a role."""
+        names = [c.name for c in self.contenders.values() if c.role == role]
+        return max(names, key=lambda n: float(np.median(self.contenders[n].rates)), default=None)
+
+
+def ratio(of: str, to: str, values: Any, aim: float | None = None) -> dict[str, Any]:
+    """Return a record's ratio of values taken round by round."""
+    found: dict[str, Any] = {"of": of, "to": to, **spread(values)}
+    if aim is not None:
+        found |= {"aim": aim, "met": found["median"] >= aim}
+    return found
