@@ -1,4 +1,4 @@
-"""What the depth network learns from: rendered scenes, composites on them, or any image/depth pairs.
+"""What the depth network learns from: rendered scenes, composites, or any image/depth pairs.
 
 Depth is learned as DenseDepth does, as ``y = 1000 / depth`` with ``depth`` running 10..1000; so
 ``y`` runs 1 (far) to 100 (near) and ``1 / y`` is depth as a share of ten metres. Rooms are metric.
@@ -40,7 +40,7 @@ def inverse_depth(metres: NDArray[np.floating], indoors: bool) -> NDArray[np.flo
     return np.clip(y if indoors else y + 1.0, 1.0, 100.0).astype(np.float32)
 
 
-# -- the cache of rendered pictures --------------------------------------------------------------
+# -- the cache of rendered pictures ----------------------------------------------------------
 
 
 def _save(path: Path, **arrays: NDArray) -> None:
@@ -71,7 +71,7 @@ def scene_shard(cache: Path, start: int, count: int = SHARD) -> dict[str, NDArra
 
 
 def thing_shard(cache: Path, start: int, count: int = SHARD) -> dict[str, NDArray]:
-    """Cut-outs of seeds ``start`` on: ``rgba`` uint8 (N, S, S, 4), ``relief`` float16 (N, S, S)."""
+    """Cut-outs of seeds from ``start``: ``rgba`` uint8 (N, S, S, 4), ``relief`` float16 (N, S, S)."""
     path = cache / f"things-{start:08d}-{count}.npz"
     if not path.exists():
         things = [scenes.thing(start + i, side=THING_SIDE, samples=9) for i in range(count)]
@@ -130,7 +130,9 @@ def fitted(rgba: NDArray[np.uint8], relief: NDArray[np.floating], fit: int):
     size = (max(1, round(rgba.shape[1] * scale)), max(1, round(rgba.shape[0] * scale)))
     # colour is shrunk premultiplied, or the black outside would bleed in at the edge
     cover = rgba[..., 3:].astype(np.float32) / 255.0
-    light = cv2.resize(np.dstack([rgba[..., :3] * cover, cover]), size, interpolation=cv2.INTER_AREA)
+    light = cv2.resize(
+        np.dstack([rgba[..., :3] * cover, cover]), size, interpolation=cv2.INTER_AREA
+    )
     cover = light[..., 3:]
     rgb = light[..., :3] / np.maximum(cover, 1e-3)
     rgba = (np.dstack([rgb, cover * 255.0]) + 0.5).clip(0, 255).astype(np.uint8)
@@ -139,8 +141,12 @@ def fitted(rgba: NDArray[np.uint8], relief: NDArray[np.floating], fit: int):
 
 
 def paste(
-    rgb: NDArray[np.uint8], y: NDArray[np.float32], rgba: NDArray[np.uint8],
-    relief: NDArray[np.floating], rng: np.random.Generator, fit: int = FIT,
+    rgb: NDArray[np.uint8],
+    y: NDArray[np.float32],
+    rgba: NDArray[np.uint8],
+    relief: NDArray[np.floating],
+    rng: np.random.Generator,
+    fit: int = FIT,
 ) -> Composite:
     """Paste a cut-out between the camera and the scene, with its own depth.
 
@@ -218,7 +224,10 @@ def take_in(source: Rendered, cache: Path) -> None:
                     new.append(dict(stored))
         if new:
             # set in one go: another thread may be drawing
-            grown = {n: np.concatenate([*([held[n]] if held else []), *(s[n] for s in new)]) for n in new[0]}
+            grown = {
+                n: np.concatenate([*([held[n]] if held else []), *(s[n] for s in new)])
+                for n in new[0]
+            }
             setattr(source, name_in_source, grown)
 
 
@@ -233,7 +242,9 @@ class Pairs:
         self.indoors = indoors
         self.rows = []
         for path in sorted((folder / "rgb").glob("*")):
-            found = [p for e in (".png", ".npy") if (p := folder / "depth" / (path.stem + e)).exists()]
+            found = [
+                p for e in (".png", ".npy") if (p := folder / "depth" / (path.stem + e)).exists()
+            ]
             if found:
                 self.rows.append((path, found[0]))
         if not self.rows:
@@ -255,7 +266,9 @@ class Pairs:
             metres = cv2.imread(str(truth), cv2.IMREAD_UNCHANGED).astype(np.float32) / 1000.0
         metres = np.where(np.isfinite(metres) & (metres > 0), metres, 1000.0)
         rgb = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        y = inverse_depth(cv2.resize(metres, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST), self.indoors)
+        y = inverse_depth(
+            cv2.resize(metres, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST), self.indoors
+        )
         return Composite(rgb=rgb, y=y, behind=y, mask=np.zeros(y.shape, bool))
 
 
@@ -274,7 +287,7 @@ def cropped(
 
 
 def augment(rgb: NDArray[np.uint8], rng: np.random.Generator, swap: float) -> NDArray[np.uint8]:
-    """Channel swap (as DenseDepth), then light, contrast and softness, so that photographs fit too."""
+    """Channel swap (as DenseDepth), then light, contrast, softness: photographs vary in those."""
     if rng.random() < swap:
         rgb = rgb[..., rng.permutation(3)]
     if rng.random() < 0.7:
@@ -292,7 +305,12 @@ def augment(rgb: NDArray[np.uint8], rng: np.random.Generator, swap: float) -> ND
 
 
 def batch(
-    source: Rendered | Pairs, indices: NDArray[np.integer], seed: int, *, train: bool, swap: float = 0.25
+    source: Rendered | Pairs,
+    indices: NDArray[np.integer],
+    seed: int,
+    *,
+    train: bool,
+    swap: float = 0.25,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Pictures (N, 224, 224, 3) uint8 and targets ``y`` at half size (N, 112, 112) float32."""
     pictures, targets = [], []

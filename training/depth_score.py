@@ -76,9 +76,15 @@ def score(model, cache: Path) -> dict:
     pasted = []
     for i in range(len(scene["rgb"])):
         k = i % len(thing["rgba"])
-        pasted.append(depth_data.paste(
-            scene["rgb"][i], scene["y"][i].astype(np.float32), thing["rgba"][k], thing["relief"][k], rng,
-        ))
+        pasted.append(
+            depth_data.paste(
+                scene["rgb"][i],
+                scene["y"][i].astype(np.float32),
+                thing["rgba"][k],
+                thing["relief"][k],
+                rng,
+            )
+        )
     # what the baselines know: the mean of log depth in training scenes, whole and by row
     train = depth_data.load(cache, "scenes", range(0, 500))
     logs = -np.log(train["y"][:, 1::2, 1::2].astype(np.float32))
@@ -97,9 +103,13 @@ def score(model, cache: Path) -> dict:
     mask = np.stack([p.mask[1::2, 1::2] for p in pasted])
     result["composites_on_the_object"] = measures(depth[mask], truth[mask])
     behind = predict(model, scene["rgb"])  # the network's own depth of what is hidden
-    right = [np.median(depth[i][m]) < np.median(behind[i][m]) for i, m in enumerate(mask) if m.any()]
+    right = [
+        np.median(depth[i][m]) < np.median(behind[i][m]) for i, m in enumerate(mask) if m.any()
+    ]
     true_behind = 1.0 / np.stack([depth_data.half(p.behind) for p in pasted])
-    strict = [np.median(depth[i][m]) < np.median(true_behind[i][m]) for i, m in enumerate(mask) if m.any()]
+    strict = [
+        np.median(depth[i][m]) < np.median(true_behind[i][m]) for i, m in enumerate(mask) if m.any()
+    ]
     result["right_way"] = {
         "object_before_own_depth_of_hidden": round(float(np.mean(right)), 4),
         "object_before_true_depth_of_hidden": round(float(np.mean(strict)), 4),

@@ -39,8 +39,13 @@ from evafast.errors import EvafastError, RunError, UsageError
 NETWORKS = {
     # thin where pixels are many, wide where they are few: 150 images/s and more on two cores
     "compact": DenseDepthConfig(
-        blocks=(2, 4, 8, 8), growth=32, stem=16, bottleneck=2, decoder_width=256,
-        inner_activation=True, align_corners=False,
+        blocks=(2, 4, 8, 8),
+        growth=32,
+        stem=16,
+        bottleneck=2,
+        decoder_width=256,
+        inner_activation=True,
+        align_corners=False,
     ),
     "169": DenseDepthConfig(),
     "201": DenseDepthConfig(blocks=(6, 12, 48, 32)),
@@ -80,7 +85,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
-            raise UsageError(f"--config: wanted {', '.join(NETWORKS)}, got {self.network}; choose one")
+            raise UsageError(
+                f"--config: wanted {', '.join(NETWORKS)}, got {self.network}; choose one"
+            )
         for name in ("steps", "batch_size"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name}: wanted at least 1, got {getattr(self, name)}; give more")
@@ -111,7 +118,9 @@ def ssim(a: Tensor, b: Tensor, reach: float = 100.0) -> Tensor:
     stack = blur(torch.cat((a, b, a * a, b * b, a * b)))
     ma, mb, aa, bb, ab = (stack[i * n : (i + 1) * n] for i in range(5))
     va, vb, cov = aa - ma * ma, bb - mb * mb, ab - ma * mb
-    return (((2 * ma * mb + c1) * (2 * cov + c2)) / ((ma * ma + mb * mb + c1) * (va + vb + c2))).mean()
+    return (
+        ((2 * ma * mb + c1) * (2 * cov + c2)) / ((ma * ma + mb * mb + c1) * (va + vb + c2))
+    ).mean()
 
 
 def depth_loss(y: Tensor, truth: Tensor, relative: float = 0.0) -> Tensor:
@@ -173,8 +182,15 @@ def step_batch(source, config: TrainConfig, step: int, small: bool) -> tuple[Ten
 
 
 def train(
-    config: TrainConfig, source, out: Path, *, device: torch.device, init: Path | None,
-    resume: bool, limit_s: float | None, refresh=None,
+    config: TrainConfig,
+    source,
+    out: Path,
+    *,
+    device: torch.device,
+    init: Path | None,
+    resume: bool,
+    limit_s: float | None,
+    refresh=None,
 ) -> tuple[DenseDepth, list[dict]]:
     """Train to the last step, or for ``limit_s`` seconds of work if that is sooner.
 
@@ -187,7 +203,9 @@ def train(
     if resume and checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
         if state["config"] != asdict(config):
-            raise UsageError("--resume: wanted the options of the stored run, got others; repeat them")
+            raise UsageError(
+                "--resume: wanted the options of the stored run, got others; repeat them"
+            )
         model.load_state_dict(state["model"])
         adam.load_state_dict(state["adam"])
         first, history, worked = state["step"], state["history"], state["worked"]
@@ -195,7 +213,7 @@ def train(
     stop = []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(True))
     mixed = device.type == "cuda" or cpu_computes_bf16()
-    window, losses = 0.0, []
+    usual, window, losses = 0.0, 0.0, []
 
     def progress(step: int) -> float:
         return max(step / config.steps, worked / limit_s if limit_s else 0.0)
@@ -219,17 +237,24 @@ def train(
             adam.step()
             losses.append(loss.detach())
             took = time.monotonic() - began
-            took = min(took, 30.0)  # longer only when stopped from outside
+            # a step much longer than its like was stopped from outside: that was no work
+            usual = took if not usual else 0.95 * usual + 0.05 * min(took, 4 * usual)
+            took = min(took, 6 * usual)
             worked, window = worked + took, window + took
             over = bool(stop) or (limit_s is not None and worked > limit_s)
             if (step + 1) % 50 == 0 or over or step + 1 == config.steps:
                 mean = float(torch.stack(losses).mean())
                 if not math.isfinite(mean):
-                    raise RunError(f"loss at step {step + 1}: wanted a number, got {mean}; lower --rate")
+                    raise RunError(
+                        f"loss at step {step + 1}: wanted a number, got {mean}; lower --rate"
+                    )
                 speed = config.batch_size * len(losses) / window
                 left = worked * (1 / max(progress(step + 1), 1e-9) - 1) / 60
-                print(f"step {step + 1}/{config.steps} loss {mean:.4f} {speed:.1f} images/s "
-                      f"{left:.0f} min left", flush=True)
+                print(
+                    f"step {step + 1}/{config.steps} loss {mean:.4f} {speed:.1f} images/s "
+                    f"{left:.0f} min left",
+                    flush=True,
+                )
                 history.append({"step": step + 1, "loss": round(mean, 5)})
                 losses, window = [], 0.0
             if (step + 1) % 200 == 0 or over or step + 1 == config.steps:
@@ -245,8 +270,12 @@ def train(
 
 def main(argv: list[str] | None = None) -> int:
     """Train, evaluate on held-out seeds, write ``compact.safetensors`` and ``record.json``."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, weights, record")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for checkpoint, weights, record"
+    )
     parser.add_argument("--config", default="compact", choices=NETWORKS)
     parser.add_argument("--cache", type=Path, default=Path("depth-cache"), help="rendered scenes")
     parser.add_argument("--scenes", type=int, default=6000, help="scenes to train on")
@@ -259,10 +288,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--rate", type=float, help="default 1e-3 for compact, 1e-4 for the others")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--minutes", type=float, help="end after so much work (the rate falls in time for it)")
+    parser.add_argument(
+        "--minutes", type=float, help="end after so much work (the rate falls in time for it)"
+    )
     parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--as-cached", action="store_true",
-                        help="train on the shards that are there, take in new ones as they appear")
+    parser.add_argument(
+        "--as-cached",
+        action="store_true",
+        help="train on the shards that are there, take in new ones as they appear",
+    )
     args = parser.parse_args(argv)
     try:
         return run(args)
@@ -278,12 +312,19 @@ def run(args: argparse.Namespace) -> int:
     """Do what the command line asks for."""
     compact = args.config == "compact"
     config = TrainConfig(
-        network=args.config, steps=args.steps, batch_size=args.batch_size, seed=args.seed,
-        rate=args.rate or (1e-3 if compact else 1e-4), relative=0.5 if compact else 0.0,
-        small=0.5 if compact else 0.0, swap=0.25 if compact else 0.5,
+        network=args.config,
+        steps=args.steps,
+        batch_size=args.batch_size,
+        seed=args.seed,
+        rate=args.rate or (1e-3 if compact else 1e-4),
+        relative=0.5 if compact else 0.0,
+        small=0.5 if compact else 0.0,
+        swap=0.25 if compact else 0.5,
     )
     if args.out.exists() and any(args.out.iterdir()) and not args.resume:
-        raise UsageError(f"--out: wanted a new or empty folder, got {args.out}; add --resume or name another")
+        raise UsageError(
+            f"--out: wanted a new or empty folder, got {args.out}; add --resume or name another"
+        )
     args.out.mkdir(parents=True, exist_ok=True)
     refresh = None
     if args.pairs:
@@ -299,14 +340,25 @@ def run(args: argparse.Namespace) -> int:
     device = torch.device(args.device)
     limit = args.minutes * 60 if args.minutes else None
     model, history = train(
-        config, source, args.out, device=device, init=args.init, resume=args.resume,
-        limit_s=limit, refresh=refresh,
+        config,
+        source,
+        args.out,
+        device=device,
+        init=args.init,
+        resume=args.resume,
+        limit_s=limit,
+        refresh=refresh,
     )
     record = {
-        "train": asdict(config), "network": model.config.to_dict(), "history": history,
+        "train": asdict(config),
+        "network": model.config.to_dict(),
+        "history": history,
         "parameters": sum(p.numel() for p in model.parameters()),
-        "pictures": len(source), "torch": torch.__version__, "machine": platform.machine(),
-        "cores": os.cpu_count(), "device": str(device),
+        "pictures": len(source),
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "device": str(device),
     }
     if not args.pairs:
         print("evaluating on held-out seeds", flush=True)
