@@ -105,7 +105,6 @@ def test_shards_are_read_by_tarfile_and_webdataset(folders, tmp_path):
     for shard, entry in zip(shards, index["shardlist"], strict=True):
         assert entry["url"] == shard.name
         assert entry["filesize"] == shard.stat().st_size
-        assert entry["md5sum"] == hashlib.md5(shard.read_bytes()).hexdigest()
 
 
 def test_zips_are_whole_and_hold_what_the_folders_hold(folders, tmp_path):
@@ -140,7 +139,7 @@ def test_manifest_tells_the_whole_run(folders, tmp_path):
     pixels = np.asarray(Image.open(out / "bg" / "bg001.png"))
     assert manifest["backgrounds"][0]["sha256"] == hashlib.sha256(pixels.tobytes()).hexdigest()
     assert manifest["statistics"]["fg_bg"]["images"] == 10
-    assert not (out / ".evafast").exists()
+    assert [p.name for p in (out / ".evafast").iterdir()] == ["manifest.json"]
 
 
 def test_statistics_are_those_of_the_pixels(folders, tmp_path):
