@@ -6,6 +6,7 @@ Fills the frozen config from the command line, runs the pipeline into the sink, 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -234,6 +235,9 @@ def _size(text: str) -> tuple[int, int]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
+
+    # Idle OpenMP threads must not spin beside the encoders; read when torch loads its OpenMP.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
     def command() -> None:
         config = parse(arguments)

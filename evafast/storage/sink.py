@@ -2,7 +2,8 @@
 
 Slices of a batch are encoded and packed by a pool of threads (OpenCV lets go of Python's lock);
 one writer thread appends the packed slices in order, so that the bytes do not depend on the number
-of threads. Every queue is bounded: the slowest stage sets the pace and memory stays flat.
+of threads. A finished part is flushed to the disk and renamed by a third hand while the next one is
+already written. Every queue is bounded: the slowest stage sets the pace and memory stays flat.
 """
 
 from __future__ import annotations
@@ -137,36 +138,47 @@ class Sink:
 
     def _write_all(self) -> None:
         """Write in order; after an error or a stop only drain, so that nobody waits for ever."""
-        open_part: tuple[Part, PartWriter] | None = None
-        waiting: list[PartWriter] = []
+        part: Part | None = None
+        writer: PartWriter | None = None
         facts = Facts()
-        while (item := self._queue.get())[0] != "end":
-            what, value = item
-            try:
+        open_writers: list[PartWriter] = []
+        committing: Future | None = None
+        with ThreadPoolExecutor(1, "evafast-commit") as flush:
+            while (item := self._queue.get())[0] != "end":
+                what, value = item
                 if what == "begin":
-                    waiting.append(value[1])
+                    open_writers.append(value[1])
                 if self._error is not None or self._stop.is_set():
-                    if isinstance(value, Future):
-                        value.cancel() or value.exception()
+                    if isinstance(value, Future) and not value.cancel():
+                        value.exception()
                     continue
-                if what == "begin":
-                    open_part, facts = value, Facts()
-                elif what == "packed":
-                    count, packed, more = value.result()
-                    assert open_part is not None
-                    with self._clock("write"):
-                        open_part[1].append(packed)
-                    facts += more
-                    self._on_samples(count)
-                elif what == "commit":
-                    assert open_part is not None
-                    with self._clock("write"):
-                        self._on_part(open_part[0], open_part[1].commit(), facts)
-                    waiting.remove(open_part[1])
-            except BaseException as error:
-                self._error = error
-        for writer in waiting:
-            writer.discard()
+                try:
+                    if what == "begin":
+                        (part, writer), facts = value, Facts()
+                    elif what == "packed":
+                        count, packed, more = value.result()
+                        assert writer is not None
+                        with self._clock("write"):
+                            writer.append(packed)
+                        facts += more
+                        self._on_samples(count)
+                    else:
+                        assert part is not None
+                        assert writer is not None
+                        if committing is not None:
+                            committing.result()
+                        committing = flush.submit(self._commit_part, part, writer, facts)
+                        open_writers.remove(writer)
+                except BaseException as error:
+                    self._error = error
+            if committing is not None and (error := committing.exception()) is not None:
+                self._error = self._error or error
+        for left in open_writers:
+            left.discard()
+
+    def _commit_part(self, part: Part, writer: PartWriter, facts: Facts) -> None:
+        with self._clock("commit"):
+            self._on_part(part, writer.commit(), facts)
 
 
 class _Countdown:

@@ -8,7 +8,6 @@ once a channel, so that a row's blend is one flat loop over equal bytes, which b
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
     from evafast.bank import Bank
     from evafast.recipe import Placements
-
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-"""Read when Numba starts its threads: idle ones must not spin beside encoders and torch."""
 
 _over = njit(inline="always")(pixel.over)
 _one_launch = threading.Lock()  # Numba's fallback thread pool must not be entered twice at once

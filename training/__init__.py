@@ -1,0 +1,1 @@
+"""Training on the fly: mask and depth from (background, composite)."""

@@ -1,0 +1,206 @@
+"""MaskDepthModule: one step of training and of validation, as Lightning asks for them."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+
+from evafast import RunError
+from training.augment import Views
+from training.config import TrainConfig
+from training.losses import losses_of
+from training.metrics import Scores
+from training.model import build
+from training.pictures import sheet
+
+WARM_UP = 0.05
+"""Share of a run over which the learning rate rises."""
+
+LONGEST_STEP = 10.0
+"""Seconds; a step that took longer was paused, and counts as this long."""
+
+MEASURED_STEPS = 10
+"""On a GPU only every so many steps' time is taken: to take it, the host must wait."""
+
+
+class MaskDepthModule(pl.LightningModule):
+    """Learns mask and depth by a `TrainConfig`.
+
+    Parameters
+    ----------
+    config : dict
+        ``TrainConfig.to_dict()``: plain values, so that any checkpoint opens safely.
+    depth_scale : float
+        Mean of the training split's depth.
+    """
+
+    def __init__(self, config: dict[str, Any], depth_scale: float = 1.0) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.config = TrainConfig.from_dict(config)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.model_seed)
+            self.model = build(self.config.preset, depth_scale)
+        self.model.to(memory_format=torch.channels_last)
+        self.scores = Scores()
+        self.trained_seconds = 0.0
+        self._pace = Pace()
+        self._network = torch.compile(self.model) if self.config.compile else self.model
+
+    def forward(self, background: Tensor, composite: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mask logits and depth; see `MaskDepthNet`."""
+        form = torch.channels_last
+        return self._network(
+            background.contiguous(memory_format=form), composite.contiguous(memory_format=form)
+        )
+
+    # -- training --------------------------------------------------------------------------------
+
+    def training_step(self, views: Views, number: int) -> Tensor:
+        """Return the loss."""
+        logits, depth = self(views.background, views.composite)
+        losses = losses_of(
+            self.config.losses, logits, views.mask, depth, views.depth, self.model.depth_scale
+        )
+        self.log_dict(
+            {f"train/{k}": v.detach() for k, v in losses.items()}, batch_size=len(views)
+        )
+        self.log("loss", losses["loss"].detach(), prog_bar=True, logger=False)
+        return losses["loss"]
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return AdamW, without decay on norms and biases."""
+        decayed = [p for p in self.model.parameters() if p.ndim > 1]
+        others = [p for p in self.model.parameters() if p.ndim <= 1]
+        return torch.optim.AdamW(
+            [{"params": decayed}, {"params": others, "weight_decay": 0.0}],
+            lr=self.config.rate, weight_decay=self.config.weight_decay,
+        )  # fmt: skip
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is done, 0..1: of its minutes where it has them, else its steps."""
+        if self.config.minutes is not None:
+            return min(self.trained_seconds / (60 * self.config.minutes), 1.0)
+        return min(self.global_step / self.config.steps, 1.0)
+
+    def on_fit_start(self) -> None:
+        """Choose how often to measure the pace."""
+        self._pace = Pace(MEASURED_STEPS if self.device.type == "cuda" else 1)
+
+    def on_train_epoch_start(self) -> None:
+        """Leave out of the pace what came between the epochs."""
+        self._pace.begin()
+
+    def on_train_batch_start(self, views: Views, number: int) -> None:
+        """Set the learning rate; note how long the batch was waited for."""
+        self._pace.got_data()
+        for group in self.optimizers().param_groups:
+            group["lr"] = self.config.rate * rate_at(self.progress)
+
+    def on_train_batch_end(self, outputs: Any, views: Views, number: int) -> None:
+        """Note how long the step took; stop when the minutes are up."""
+        self.trained_seconds += min(self._pace.stepped(), LONGEST_STEP)
+        if self.config.minutes is not None and self.progress >= 1:
+            self.trainer.should_stop = True
+        self.log_dict(
+            {
+                "pace/samples_per_second": len(views) / max(self._pace.step_seconds, 1e-9),
+                "pace/share_waiting_for_data": self._pace.share_waiting,
+                "pace/rate": self.config.rate * rate_at(self.progress),
+            }
+        )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the time trained: the learning rate may follow it."""
+        checkpoint["trained_seconds"] = self.trained_seconds
+        checkpoint["share_waiting_for_data"] = self._pace.share_waiting
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the time that was trained."""
+        self.trained_seconds = checkpoint["trained_seconds"]
+
+    # -- validation ------------------------------------------------------------------------------
+
+    def validation_step(self, views: Views, number: int) -> None:
+        """Count a batch's scores; draw the first."""
+        logits, depth = self(views.background, views.composite)
+        self.scores.update(logits > 0, views.mask, depth, views.depth)
+        if number == 0 and self.logger is not None and self.trainer.is_global_zero:
+            picture = sheet(views, logits.sigmoid(), depth, count=8)
+            self.logger.experiment.add_image(
+                "validation", picture, self.global_step, dataformats="HWC"
+            )
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores.
+
+        Raises
+        ------
+        RunError
+            When the weights are no longer finite.
+        """
+        if not all(bool(p.isfinite().all()) for p in self.model.parameters()):
+            raise RunError("training: wanted finite weights, got NaN; lower --rate")
+        scores = {f"val/{k}": v for k, v in self.scores.compute().items()}
+        self.log_dict(scores, sync_dist=False)
+        self.log("val_iou", scores["val/iou"], prog_bar=True, logger=False)
+        self.scores.reset()
+
+
+def rate_at(progress: float) -> float:
+    """Return the share of the peak learning rate: a short rise, then a cosine to a thousandth."""
+    if progress < WARM_UP:
+        return max(progress / WARM_UP, 0.01)
+    return max(0.5 + 0.5 * math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)), 1e-3)
+
+
+class Pace:
+    """How long steps take, and how much of it is waiting for data.
+
+    Parameters
+    ----------
+    every : int
+        Measure one step in so many: on a GPU the host must wait for the device to measure.
+    """
+
+    def __init__(self, every: int = 1) -> None:
+        self.every = every
+        self.waited = self.total = self.step_seconds = 0.0
+        self._count = 0
+        self._last = self._got = time.perf_counter()
+
+    @property
+    def share_waiting(self) -> float:
+        """Waiting for data over the whole time of the steps measured, 0..1."""
+        return self.waited / self.total if self.total else 0.0
+
+    def begin(self) -> None:
+        """Start a stretch of steps."""
+        self._last = self._now()
+
+    def got_data(self) -> None:
+        """Say that a step's batch has arrived."""
+        self._got = self._now()
+
+    def stepped(self) -> float:
+        """Say that a step is done; return its seconds, waiting included."""
+        now = self._now()
+        seconds = now - self._last
+        if self._count % self.every == 0:
+            self.waited += self._got - self._last
+            self.total += seconds
+            self.step_seconds = seconds
+        self._count += 1
+        self._last = self._now()
+        return seconds
+
+    def _now(self) -> float:
+        if self._count % self.every == 0 and torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return time.perf_counter()
