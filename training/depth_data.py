@@ -71,7 +71,7 @@ def scene_shard(cache: Path, start: int, count: int = SHARD) -> dict[str, NDArra
 
 
 def thing_shard(cache: Path, start: int, count: int = SHARD) -> dict[str, NDArray]:
-    """Cut-outs of seeds from ``start``: ``rgba`` uint8 (N, S, S, 4), ``relief`` float16 (N, S, S)."""
+    """Cut-outs from seed ``start``: ``rgba`` uint8 (N, S, S, 4), ``relief`` float16 (N, S, S)."""
     path = cache / f"things-{start:08d}-{count}.npz"
     if not path.exists():
         things = [scenes.thing(start + i, side=THING_SIDE, samples=9) for i in range(count)]
@@ -85,7 +85,7 @@ def thing_shard(cache: Path, start: int, count: int = SHARD) -> dict[str, NDArra
 
 
 def load(cache: Path, kind: str, seeds: range, report=print) -> dict[str, NDArray]:
-    """Gather shards of ``scenes`` or ``things`` into arrays in memory, rendering what is missing."""
+    """Gather shards of ``scenes`` or ``things`` in memory, rendering what is missing."""
     one = {"scenes": scene_shard, "things": thing_shard}[kind]
     cache.mkdir(parents=True, exist_ok=True)
     shards, began = [], time.monotonic()

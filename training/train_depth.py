@@ -67,7 +67,10 @@ class TrainConfig:
     relative : float
         Weight of L1 on ``log y``; 0 is DenseDepth's own loss.
     small : float
-        Share of steps, from the start, that see pictures shrunk to 160 pixels: twice as many.
+        Share of the run, from the start, that sees pictures shrunk to ``small_side`` pixels: at
+        128 a step costs a third, and what is far and what is near is learned as well.
+    small_side : int
+        A multiple of 32.
     swap : float
         Chance that a picture's channels are permuted.
     seed : int
@@ -78,8 +81,9 @@ class TrainConfig:
     steps: int = 6000
     batch_size: int = 8
     rate: float = 1e-3
-    relative: float = 0.5
-    small: float = 0.5
+    relative: float = 1.5
+    small: float = 0.6
+    small_side: int = 128
     swap: float = 0.25
     seed: int = 0
 
@@ -167,7 +171,7 @@ def save_checkpoint(path: Path, model: DenseDepth, adam, config: TrainConfig, **
 
 
 def step_batch(source, config: TrainConfig, step: int, small: bool) -> tuple[Tensor, Tensor]:
-    """Pictures (N, 3, S, S) in 0..1 and targets (N, 1, S/2, S/2) of a step, S 160 or 224."""
+    """Pictures (N, 3, S, S) in 0..1 and targets (N, 1, S/2, S/2) of a step, S is 224 or smaller."""
     rng = np.random.default_rng([config.seed, step])
     indices = rng.integers(len(source), size=config.batch_size)
     rgb, y = depth_data.batch(
@@ -176,8 +180,9 @@ def step_batch(source, config: TrainConfig, step: int, small: bool) -> tuple[Ten
     images = torch.from_numpy(rgb).permute(0, 3, 1, 2).float() / 255
     target = torch.from_numpy(y)[:, None]
     if small:
-        images = functional.interpolate(images, (160, 160), mode="area")
-        target = functional.interpolate(target, (80, 80), mode="nearest")
+        side = config.small_side
+        images = functional.interpolate(images, (side, side), mode="area")
+        target = functional.interpolate(target, (side // 2, side // 2), mode="nearest")
     return images.contiguous(memory_format=torch.channels_last), target
 
 
@@ -317,8 +322,8 @@ def run(args: argparse.Namespace) -> int:
         batch_size=args.batch_size,
         seed=args.seed,
         rate=args.rate or (1e-3 if compact else 1e-4),
-        relative=0.5 if compact else 0.0,
-        small=0.5 if compact else 0.0,
+        relative=1.5 if compact else 0.0,
+        small=0.6 if compact else 0.0,
         swap=0.25 if compact else 0.5,
     )
     if args.out.exists() and any(args.out.iterdir()) and not args.resume:
