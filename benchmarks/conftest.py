@@ -1,9 +1,9 @@
 """Options and fixtures of the suites; records are written as tests end.
 
-    pytest benchmarks/                      everything that takes seconds, under ten minutes
-    pytest benchmarks/ --quick              the same with small numbers, under one minute; no record
-    pytest benchmarks/ -m slow              100,000 samples sustained
-    python -m benchmarks.report             tables and chart from the records
+pytest benchmarks/                      everything that takes seconds, under ten minutes
+pytest benchmarks/ --quick              the same with small numbers, under one minute; no record
+pytest benchmarks/ -m slow              100,000 samples sustained
+python -m benchmarks.report             tables and chart from the records
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network otherwise
 
-from benchmarks import inputs, record, report  # noqa: E402
-from benchmarks.race import Race  # noqa: E402
+from benchmarks import inputs, record, report
+from benchmarks.race import Race
 
 _written: list[dict[str, Any]] = []
 

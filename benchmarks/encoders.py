@@ -135,7 +135,7 @@ ENCODERS: dict[str, dict[str, Callable[[], Encoder]]] = {
 
 
 def decoded(data: bytes) -> NDArray | None:
-    """Return the pixels of a JPEG or PNG, RGB or grey; None where OpenCV does not read the format."""
+    """Return the pixels of a picture, RGB or grey; None where OpenCV cannot read the format."""
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.ndim == 2:
         return pixels

@@ -23,7 +23,8 @@ _memset.argtypes, _memset.restype = [ctypes.c_void_p, ctypes.c_int, ctypes.c_siz
 @njit(parallel=True)
 def _copy_each(backgrounds, which, image, mask):  # type: ignore[no-untyped-def]  # pragma: no cover
     for sample in prange(len(which)):
-        _memcpy(image[sample].ctypes.data, backgrounds[which[sample]].ctypes.data, image[sample].size)
+        source = backgrounds[which[sample]]
+        _memcpy(image[sample].ctypes.data, source.ctypes.data, source.size)
         _memset(mask[sample].ctypes.data, 0, mask[sample].size)
 
 

@@ -45,8 +45,10 @@ def stages(
     out = compositor.allocate(samples)
     compositor(placements, out)
     images, masks = out.image.numpy(), out.mask.numpy()
-    files = [(codec.encode_image(i), codec.encode_mask(m)) for i, m in zip(images, masks, strict=True)]
-    joined = [image + mask for image, mask in files]
+    joined = [
+        codec.encode_image(image) + codec.encode_mask(mask)
+        for image, mask in zip(images, masks, strict=True)
+    ]
     pieces = [b"".join(joined[i : i + SLICE]) for i in range(0, samples, SLICE)]
     held = images.copy(), masks.copy()
 
