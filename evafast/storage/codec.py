@@ -1,8 +1,4 @@
-"""Codec: pixels -> JPEG or PNG bytes and back, by OpenCV, which lets go of Python's lock.
-
-Mattes are mostly flat: unfiltered rows with run-length matching make the smallest and by far the
-fastest PNG of those that OpenCV offers (see benchmarks/bench_encoding.py).
-"""
+"""Codec: pixels -> JPEG or PNG bytes and back, by libraries that let go of Python's lock."""
 
 from __future__ import annotations
 
@@ -13,15 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evafast.errors import RunError, UsageError
+from evafast.storage.png import DEFLATER, encode_grey
 
 IMAGE_FORMATS = {"jpeg": "jpg", "png": "png"}
 """Formats of the composite and their suffixes."""
-
-_MASK_PNG = [
-    cv2.IMWRITE_PNG_COMPRESSION, 1,
-    cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
-    cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE,
-]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +51,8 @@ class Codec:
 
     @property
     def encoder(self) -> str:
-        """Library and version that make the bytes; another version may make others."""
-        return f"opencv {cv2.__version__}"
+        """Libraries and versions that make the bytes; another version may make others."""
+        return f"opencv {cv2.__version__}, {DEFLATER}"
 
     def encode_image(self, image: NDArray[np.uint8]) -> bytes:
         """Encode a composite, (height, width, 3) uint8 RGB."""
@@ -72,11 +63,11 @@ class Codec:
 
     def encode_mask(self, mask: NDArray[np.uint8]) -> bytes:
         """Encode a mask, (height, width) uint8, without loss."""
-        return _encoded(".png", mask, _MASK_PNG)
+        return encode_grey(mask, smooth=False)
 
     def encode_depth(self, codes: NDArray[np.unsignedinteger]) -> bytes:
         """Encode depth codes, (height, width) uint8 or uint16, without loss."""
-        return _encoded(".png", codes, [])
+        return encode_grey(codes, smooth=True)
 
 
 def encode_asset(pixels: NDArray[np.uint8]) -> bytes:
