@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-import kornia.augmentation as K  # noqa: N812 - as kornia's own documentation names it
+import kornia.augmentation as K
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -54,7 +54,9 @@ def views_of(batch: Batch, size: int, device: torch.device) -> Views:
 
     def floating(x: Tensor, unit: float) -> Tensor:
         x = x.to(device, torch.float32, non_blocking=True).contiguous() / unit
-        return x if x.shape[-1] == size else functional.interpolate(x, (size, size), mode="area")
+        if x.shape[-1] % size == 0:
+            return functional.avg_pool2d(x, x.shape[-1] // size)  # the same, and much faster
+        return functional.interpolate(x, (size, size), mode="area")
 
     return Views(
         background=floating(batch.background, 255.0),

@@ -19,7 +19,7 @@ _LUMINANCE = [
     18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
     49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
 ]  # fmt: skip
-"""Quantization at quality 50 (ITU-T T.81, table K.1)."""
+"""Luminance steps at quality 50 (ITU-T T.81, table K.1)."""
 
 _CHROMINANCE = [
     17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99,
@@ -41,13 +41,14 @@ def jpeg(pictures: Tensor, quality: Tensor) -> Tensor:
     height, width = pictures.shape[2:]
     padded = functional.pad(pictures, (0, -width % 8, 0, -height % 8), mode="replicate")
     n, _, high, wide = padded.shape
-    blocks = (rgb_to_ycbcr(padded) * 255 - 128).reshape(n, 3, high // 8, 8, wide // 8, 8)
+    zero = torch.tensor([128.0, 127.5, 127.5], device=padded.device).view(3, 1, 1)
+    blocks = (rgb_to_ycbcr(padded) * 255 - zero).reshape(n, 3, high // 8, 8, wide // 8, 8)
     blocks = blocks.transpose(3, 4)  # (n, 3, rows, columns, 8, 8)
     cosines = _cosines(pictures.device)
     steps = _steps(quality.to(pictures.device))[:, :, None, None]
     coefficients = torch.round(cosines @ blocks @ cosines.T / steps) * steps
     blocks = (cosines.T @ coefficients @ cosines).transpose(3, 4).reshape(n, 3, high, wide)
-    return ycbcr_to_rgb((blocks + 128) / 255)[..., :height, :width].clamp(0, 1)
+    return ycbcr_to_rgb((blocks + zero) / 255)[..., :height, :width].clamp(0, 1)
 
 
 def _cosines(device: torch.device) -> Tensor:

@@ -14,7 +14,7 @@ BOUNDARY_TOLERANCE = 0.0075
 
 
 def iou(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Return intersection over union of boolean (n, 1, h, w) masks, (n,); 1 where both are empty."""
+    """Return intersection over union of boolean (n, 1, h, w) masks, (n,); 1 if both are empty."""
     both = (predicted & truth).sum((1, 2, 3))
     either = (predicted | truth).sum((1, 2, 3))
     return torch.where(either > 0, both / either.clamp(min=1), 1.0)

@@ -10,6 +10,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import argparse
 import json
 import logging
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,11 +29,18 @@ from evafast.depth.precision import cpu_computes_bf16
 from evafast.errors import quoted
 from training.augment import Augmentation
 from training.config import AugmentConfig, DataConfig, LossConfig, TrainConfig
-from training.data import AVERAGED_SAMPLES, FixedBatches, Source, TrainingStream, mean_depth
-from training.data import open_source as open_source
+from training.data import (
+    AVERAGED_SAMPLES,
+    FixedBatches,
+    Source,
+    TrainingStream,
+    mean_depth,
+    open_source,
+)
 from training.model import parameter_count
 from training.module import MaskDepthModule
 from training.pictures import sheet
+from training.progress import Lines
 
 CONFIG, LAST, BEST = "config.json", "last.ckpt", "best.ckpt"
 
@@ -65,7 +73,7 @@ def train(
     """
     console = console or Console(quiet=True)
     rank, world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    if world_size == 1 or (rank == 0 and not _has_begun(out)):
+    if rank == 0:
         claim(out, config, resume=resume)
     device = device_of(config.device)
     trainer = _trainer(config, out, device, console)
@@ -111,10 +119,6 @@ def claim(out: Path, config: TrainConfig, *, resume: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(config.to_dict(), indent=2)
     (out / CONFIG).write_text(text + "\n", encoding="utf-8")
-
-
-def _has_begun(out: Path) -> bool:
-    return False
 
 
 def device_of(name: str) -> torch.device:
@@ -174,6 +178,8 @@ def _trainer(
         enable_version_counter=False,
     )  # fmt: skip
     callbacks: list[pl.Callback] = [best]
+    if not sys.stderr.isatty():
+        callbacks.append(Lines(console))
     if config.patience:
         callbacks.append(EarlyStopping("val/iou", mode="max", patience=config.patience))
     ranks = int(os.environ.get("WORLD_SIZE", 1))
@@ -191,7 +197,7 @@ def _trainer(
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         log_every_n_steps=10,
-        enable_progress_bar=not console.quiet,
+        enable_progress_bar=sys.stderr.isatty() and not console.quiet,
         enable_model_summary=False,
     )
 

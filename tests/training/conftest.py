@@ -1,0 +1,75 @@
+"""Small pictures to train on; these tests need the packages of evafast's extra ``train``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))  # `training` is no part of the installed package
+
+
+def scene(side: int, seed: int) -> np.ndarray:
+    """Return (side, side, 3) uint8: smooth colours under a fine texture."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8))
+    smooth = np.asarray(coarse.resize((side, side), Image.Resampling.BICUBIC)).astype(float)
+    return np.clip(smooth + rng.normal(0, 12, smooth.shape), 0, 255).astype(np.uint8)
+
+
+def blob(width: int, height: int, seed: int) -> np.ndarray:
+    """Return (height, width, 4) uint8: one colour with stripes, under a soft oval alpha."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    rgba = np.empty((height, width, 4), np.uint8)
+    stripes = 30 * np.sin(12 * (x * np.cos(seed) + y * np.sin(seed)))
+    rgba[..., :3] = np.clip(rng.integers(0, 256, 3) + stripes[..., None], 0, 255)
+    rgba[..., 3] = np.clip((1 - np.hypot(x, y)) * 1500, 0, 255)
+    return rgba
+
+
+@pytest.fixture(scope="session")
+def picture_folders(tmp_path_factory):
+    """Two folders: 8 backgrounds, 8 cut-outs."""
+    root = tmp_path_factory.mktemp("pictures")
+    for kind in ("bg", "fg"):
+        (root / kind).mkdir()
+    for i in range(8):
+        Image.fromarray(scene(64, i)).save(root / "bg" / f"scene{i}.png")
+        Image.fromarray(blob(20 + 2 * i, 38 - 2 * i, 50 + i)).save(root / "fg" / f"blob{i}.png")
+    return root / "bg", root / "fg"
+
+
+@pytest.fixture(scope="session")
+def teacher(tmp_path_factory):
+    """A small DenseDepth of random weights, saved as a file."""
+    import torch
+
+    from evafast.depth import DenseDepth, DenseDepthConfig, save_safetensors
+
+    torch.manual_seed(0)
+    network = DenseDepth(
+        DenseDepthConfig(blocks=(1, 1, 1, 1), growth=4, stem=8, decoder_width=16)
+    ).eval()
+    with torch.no_grad():
+        network.decoder.conv3.weight.mul_(20)
+        network.decoder.conv3.bias.fill_(5000.0 / 1000)
+    path = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
+    save_safetensors(network, path)
+    return path
+
+
+@pytest.fixture
+def data(picture_folders):
+    """The settings of a small live source without depth."""
+    from training.config import DataConfig
+
+    backgrounds, foregrounds = picture_folders
+    return DataConfig(
+        backgrounds=str(backgrounds), foregrounds=str(foregrounds), size=48, canvas=48,
+        placements=3, validation_share=0.25, depth="none",
+    )  # fmt: skip

@@ -1,0 +1,155 @@
+"""Streams: every sample once a pass, no two ranks the same, from here or from disk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("lightning")
+pytest.importorskip("kornia")
+
+from training.augment import Augmentation
+from training.config import AugmentConfig, DataConfig
+from training.data import FixedBatches, TrainingStream, mean_depth, open_source
+
+from evafast import UsageError
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def source(picture_folders):
+    backgrounds, foregrounds = picture_folders
+    return open_source(
+        DataConfig(
+            backgrounds=str(backgrounds), foregrounds=str(foregrounds), size=48, canvas=48,
+            placements=3, validation_share=0.25, depth="none",
+        ),
+        CPU,
+    )  # fmt: skip
+
+
+def stream(source, **options):
+    settings = {"size": 48, "device": CPU, "batch_size": 8, "steps": 5} | options
+    return TrainingStream(source, Augmentation(AugmentConfig()), **settings)
+
+
+def test_a_pass_takes_every_training_sample_once_over_all_ranks(source):
+    count = len(source.training)  # 6 backgrounds x 12 cut-outs x 3
+    assert count == 216
+    ranks = [stream(source, rank=r, world_size=3, batch_size=8) for r in range(3)]
+    steps = count // (3 * 8)
+    seen = np.concatenate([r.numbers(step) for step in range(steps) for r in ranks])
+    assert np.sort(seen).tolist() == np.sort(source.training[np.arange(count)]).tolist()
+    again = np.concatenate([r.numbers(step) for step in range(steps, 2 * steps) for r in ranks])
+    assert np.sort(again).tolist() == np.sort(seen).tolist()
+    assert again.tolist() != seen.tolist()
+
+
+def test_a_batch_may_lie_across_two_passes(source):
+    numbers = stream(source, batch_size=50).numbers(4)  # samples 200 .. 249 of 216 a pass
+    assert len(numbers) == 50
+    held = set(source.validation[np.arange(len(source.validation))].tolist())
+    assert not held & set(numbers.tolist())
+
+
+def test_state_continues_in_the_middle_of_an_epoch(source):
+    whole = stream(source)
+    wanted = [v for _ in range(2) for v in whole]
+    first = stream(source)
+    begun = iter(first)
+    for _ in range(3):
+        next(begun)
+    second = stream(source)
+    second.load_state_dict(first.state_dict())
+    rest = [v for _ in range(2) for v in second]
+    assert len(rest) == 2 + 5
+    for one, other in zip(wanted[3:], rest, strict=True):
+        assert one.index.tolist() == other.index.tolist()
+        assert torch.equal(one.composite, other.composite)
+
+
+def test_fixed_batches_do_not_depend_on_the_ranks(source):
+    def batches(**ranks):
+        return list(
+            FixedBatches(source, Augmentation(AugmentConfig()), size=48, device=CPU, samples=20,
+                         batch_size=8, **ranks)
+        )  # fmt: skip
+
+    alone = batches()
+    assert [len(v) for v in alone] == [8, 8, 4]
+    split = [v for pair in zip(batches(rank=0, world_size=2), batches(rank=1, world_size=2),
+                               strict=False) for v in pair]  # fmt: skip
+    split.append(batches(rank=0, world_size=2)[1])
+    for one, other in zip(alone, split, strict=True):
+        assert torch.equal(one.composite, other.composite)
+        assert torch.equal(one.mask, other.mask)
+
+
+def test_views_are_the_compositors_pixels(source):
+    plain = FixedBatches(source, Augmentation(AugmentConfig.none()), size=48, device=CPU, samples=4)
+    views = next(iter(plain))
+    batch = source.read(plain.numbers)
+    assert torch.equal((views.composite * 255).round().to(torch.uint8), batch.image)
+    assert torch.equal((views.mask * 255).round().to(torch.uint8), batch.mask)
+    assert torch.equal((views.background * 255).round().to(torch.uint8), batch.background)
+
+
+def test_depth_comes_from_the_teacher(picture_folders, teacher):
+    backgrounds, foregrounds = picture_folders
+    config = DataConfig(
+        backgrounds=str(backgrounds), foregrounds=str(foregrounds), size=48, canvas=96,
+        placements=1, depth=str(teacher), depth_input=32,
+    )  # fmt: skip
+    source = open_source(config, CPU)
+    plain = FixedBatches(source, Augmentation(AugmentConfig.none()), size=48, device=CPU, samples=6)
+    views = next(iter(plain))
+    assert views.depth.shape == (6, 1, 48, 48)
+    want = source.read(plain.numbers).depth
+    assert torch.allclose(views.depth, torch.nn.functional.avg_pool2d(want, 2))
+    assert mean_depth(plain) == pytest.approx(float(want.mean()), rel=1e-4)
+
+
+def test_from_disk_equals_on_the_fly(tmp_path, data):
+    from evafast.assets import AssetConfig
+    from evafast.config import GenerateConfig
+    from evafast.generate import generate
+    from evafast.storage.codec import Codec
+
+    fg = data.canvas * 150 // 224
+    least = (data.canvas * 40 // 224, data.canvas * 50 // 224)
+    generate(
+        GenerateConfig(
+            backgrounds=data.backgrounds, foregrounds=data.foregrounds, out=str(tmp_path / "set"),
+            placements=3, depth="none", device="cpu", codec=Codec(image_format="png"), quiet=True,
+            assets=AssetConfig(canvas=data.canvas, foreground_size=fg, min_foreground=least),
+        )
+    )  # fmt: skip
+    live = open_source(data, CPU)
+    stored = open_source(DataConfig(dataset=str(tmp_path / "set"), validation_share=0.25), CPU)
+    for side in ("training", "validation"):
+        numbers = getattr(stored, side)[np.arange(len(getattr(stored, side)))]
+        batch = stored.read(numbers)
+        mine = getattr(live, side)
+        assert np.sort(batch.index).tolist() == np.sort(mine[np.arange(len(mine))]).tolist()
+        assert torch.equal(batch.image, live.read(batch.index).image)
+        assert torch.equal(batch.mask, live.read(batch.index).mask)
+        assert torch.equal(batch.background, live.read(batch.index).background)
+
+
+def test_placement_split_shares_assets_but_no_sample(data):
+    source = open_source(replace(data, split="placement"), CPU)
+    mine = source.training[np.arange(len(source.training))]
+    held = source.validation[np.arange(len(source.validation))]
+    assert not set(mine.tolist()) & set(held.tolist())
+    assert len(mine) + len(held) == len(source.recipe)
+
+
+def test_a_missing_teacher_or_data_set_says_so(data, tmp_path):
+    with pytest.raises(UsageError):
+        open_source(DataConfig(dataset=str(tmp_path)), CPU)
+    with pytest.raises(UsageError):
+        open_source(replace(data, depth=str(tmp_path / "none.safetensors")), CPU)

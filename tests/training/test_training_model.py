@@ -1,0 +1,75 @@
+"""The network: its sizes, what cannot matter to it, and its way out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+pytest.importorskip("lightning")
+pytest.importorskip("kornia")
+
+from training.export import save
+from training.model import PRESETS, ModelConfig, build, parameter_count, standardized
+
+from evafast import UsageError
+
+
+def test_presets_have_the_parameters_they_promise():
+    counts = {name: parameter_count(build(name)) for name in PRESETS}
+    assert 10.5e6 < counts["full"] < 11.5e6
+    assert counts["small"] < 1.8e6
+    assert counts["tiny"] < 100e3
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_outputs_have_the_pictures_size(name):
+    model = build(name, depth_scale=3.0).eval()
+    side = 2 * PRESETS[name].stride
+    with torch.no_grad():
+        mask, depth = model(torch.rand(2, 3, side, 3 * side), torch.rand(2, 3, side, 3 * side))
+    assert mask.shape == depth.shape == (2, 1, side, 3 * side)
+    assert 1 < depth.mean() < 6  # starts near its scale
+
+
+def test_exposure_cancels():
+    picture = torch.rand(2, 3, 32, 32)
+    assert torch.allclose(standardized(picture), standardized(0.6 * picture + 0.2), atol=1e-3)
+    assert standardized(torch.full((1, 3, 8, 8), 0.5)).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("suffix", ["pt2", "onnx"])
+def test_export_and_back(tmp_path, suffix):
+    torch.manual_seed(0)
+    model = build("tiny", depth_scale=0.4)
+    model.train()(torch.rand(4, 3, 16, 16), torch.rand(4, 3, 16, 16))  # statistics off the default
+    model.eval()
+    path = tmp_path / f"net.{suffix}"
+    background, composite = torch.rand(5, 3, 16, 16), torch.rand(5, 3, 16, 16)
+    with torch.no_grad():
+        wanted = model(background, composite)
+    if suffix == "pt2":
+        save(model, 16, path)
+        found = torch.export.load(path).module()(background, composite)
+    else:
+        onnx = pytest.importorskip("onnx")
+        pytest.importorskip("onnxscript")
+        from onnx.reference import ReferenceEvaluator
+
+        save(model, 16, path)
+        onnx.checker.check_model(onnx.load(path))
+        found = ReferenceEvaluator(str(path)).run(
+            ["mask_logits", "depth"],
+            {"background": background.numpy(), "composite": composite.numpy()},
+        )
+        found = [torch.from_numpy(x) for x in found]
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+    with pytest.raises(UsageError, match="wanted a new file"):
+        save(model, 16, path)
+
+
+def test_a_config_that_does_not_fit_says_so():
+    with pytest.raises(UsageError, match="blocks: wanted 2"):
+        ModelConfig(widths=(8, 8), blocks=(1,), mask_widths=(8,), depth_widths=(8,), fold=1)
+    with pytest.raises(UsageError, match="preset: wanted full, small, tiny, got 'huge'"):
+        build("huge")

@@ -1,0 +1,238 @@
+"""Runs: they learn, they resume to the bit, ranks share the work, commands fail in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+pytest.importorskip("lightning")
+pytest.importorskip("kornia")
+
+from training import evaluate, predict
+from training import export as exporting
+from training.checkpoint import open_checkpoint
+from training.config import LossConfig, TrainConfig
+from training.module import MaskDepthModule
+from training.train import BEST, CONFIG, LAST, main, train
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def config(data):
+    return TrainConfig(
+        preset="tiny", device="cpu", precision="fp32", batch_size=8, steps=6, validate_every=3,
+        validation_samples=8, data=data,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory, picture_folders, teacher):
+    """A tiny network trained for some seconds, with depth; its run folder."""
+    from training.config import DataConfig
+
+    backgrounds, foregrounds = picture_folders
+    data = DataConfig(
+        backgrounds=str(backgrounds), foregrounds=str(foregrounds), size=48, canvas=48,
+        placements=20, validation_share=0.25, depth=str(teacher), depth_input=32,
+    )  # fmt: skip
+    config = TrainConfig(
+        preset="tiny", device="cpu", batch_size=16, steps=160, validate_every=80, rate=1e-2,
+        validation_samples=64, data=data, losses=LossConfig(ssim=0),
+    )  # fmt: skip
+    out = tmp_path_factory.mktemp("run") / "learnt"
+    train(config, out)
+    return out
+
+
+def test_learns_far_above_the_baselines(learnt):
+    checkpoint = open_checkpoint(learnt / BEST)
+    record = evaluate.evaluate(checkpoint, torch.device("cpu"), samples=96)
+    scores = record["scores"]
+    floor = max(scores["difference"]["iou"], scores["always background"]["iou"])
+    assert scores["tiny"]["iou"] > 0.6
+    assert scores["tiny"]["iou"] > floor + 0.15
+    assert 0 <= scores["tiny"]["delta1"] <= 1
+    assert record["augmented"]
+    assert record["parameters"] < 100_000
+    assert 0 < record["share_waiting_for_data"] < 1
+    assert json.loads(json.dumps(record)) == record
+
+
+def test_a_run_leaves_what_it_promises(learnt):
+    assert {BEST, LAST, CONFIG, "augmented.jpg"} <= {p.name for p in learnt.iterdir()}
+    assert any("tfevents" in p.name for p in learnt.iterdir())
+    assert TrainConfig.from_dict(json.loads((learnt / CONFIG).read_text())).steps == 160
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(learnt))
+    events.Reload()
+    assert {"train/loss", "val/iou", "val/rmse", "pace/share_waiting_for_data"} <= set(
+        events.Tags()["scalars"]
+    )
+    assert events.Tags()["images"] == ["validation"]
+
+
+class Stopped(Exception):
+    """Stands for a machine that went away."""
+
+
+@pytest.mark.parametrize("stop_after", [3, 5])
+def test_resume_continues_to_the_bit(config, tmp_path, monkeypatch, stop_after):
+    train(config, tmp_path / "whole")
+    wanted = torch.load(tmp_path / "whole" / LAST, weights_only=True)
+
+    def stop(module, *_):
+        if module.global_step == stop_after:
+            module.trainer.save_checkpoint(tmp_path / "cut" / LAST)
+            raise Stopped
+
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(MaskDepthModule, "on_train_batch_end", stop)
+        train(config, tmp_path / "cut")
+    train(config, tmp_path / "cut", resume=True)
+    found = torch.load(tmp_path / "cut" / LAST, weights_only=True)
+    assert found["global_step"] == wanted["global_step"] == 6
+    for name, value in wanted["state_dict"].items():
+        assert torch.equal(value, found["state_dict"][name]), name
+    states = [c["optimizer_states"][0]["state"] for c in (wanted, found)]
+    for number, state in states[0].items():
+        for name, value in state.items():
+            assert torch.equal(torch.as_tensor(value), torch.as_tensor(states[1][number][name]))
+    fresh = MaskDepthModule(config.to_dict()).state_dict()
+    assert not torch.equal(fresh["model.stem.0.weight"], wanted["state_dict"]["model.stem.0.weight"])
+
+
+def test_two_processes_share_a_pass_without_overlap(config, tmp_path):
+    count = 6 * 12 * 3  # training backgrounds x cut-outs with mirrors x placements
+    config = replace(config, batch_size=18, steps=6, validate_every=6)  # 2 ranks x 18 x 6 = 216
+    (tmp_path / "config.json").write_text(json.dumps(config.to_dict()))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COV_")}
+    environment |= {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
+         str(HERE / "ddp_worker.py"), str(tmp_path)],
+        env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    ranks = [json.loads((tmp_path / f"rank{r}.json").read_text()) for r in (0, 1)]
+    assert len(ranks[0]["seen"]) == len(ranks[1]["seen"]) == count // 2
+    assert len({*ranks[0]["seen"], *ranks[1]["seen"]}) == count
+    assert ranks[0]["weights"] == ranks[1]["weights"]  # they learnt as one
+    assert ranks[0]["val_iou"] == ranks[1]["val_iou"]
+
+
+def test_minutes_end_a_run_and_the_rate_with_it(config, tmp_path):
+    trainer = train(replace(config, minutes=0.02, validate_every=2), tmp_path / "run")
+    module = trainer.lightning_module
+    assert module.progress == 1
+    assert trainer.optimizers[0].param_groups[0]["lr"] < 0.5 * config.rate
+    assert (tmp_path / "run" / LAST).is_file()
+
+
+# -- commands ------------------------------------------------------------------------------------
+
+
+def test_train_command_and_resume(picture_folders, tmp_path, capsys):
+    backgrounds, foregrounds = map(str, picture_folders)
+    out = str(tmp_path / "run")
+    small = ["--preset", "tiny", "--size", "16", "--canvas", "48", "--batch-size", "4", "--steps",
+             "2", "--validation-samples", "4", "--depth", "none", "--device", "cpu"]  # fmt: skip
+    begin = ["--backgrounds", backgrounds, "--foregrounds", foregrounds, "--out", out, *small]
+    assert main(begin) == 0
+    said = capsys.readouterr().err
+    assert "held out by asset" in said
+    assert "step 2" in said
+    before = (tmp_path / "run" / BEST).read_bytes()
+    assert main(begin) == 2  # never over an old run
+    assert "out: wanted a new or empty folder" in capsys.readouterr().err
+    assert (tmp_path / "run" / BEST).read_bytes() == before
+    assert main(["--resume", out, "--quiet"]) == 0
+
+
+def test_predict_writes_three_pictures_at_the_composites_size(learnt, picture_folders, tmp_path):
+    from evafast import Bank, Recipe, composite
+    from evafast.assets import AssetConfig
+
+    assets = AssetConfig(canvas=90, foreground_size=60, min_foreground=(10, 10))
+    bank = Bank.from_folders(*picture_folders, assets)
+    made = composite(bank, Recipe.for_bank(bank)[40:41], backend="pillow")
+    Image.fromarray(bank.backgrounds[0]).save(tmp_path / "bg.png")
+    Image.fromarray(made.image[0].numpy()).save(tmp_path / "both.png")
+    files = [str(learnt / BEST), str(tmp_path / "bg.png"), str(tmp_path / "both.png")]
+    assert predict.main([*files, "--device", "cpu"]) == 0
+    mask = np.asarray(Image.open(tmp_path / "both-mask.png"))
+    assert mask.shape == (90, 90)
+    assert Image.open(tmp_path / "both-overlay.jpg").size == (180, 90)
+    assert np.load(tmp_path / "both-depth.npy").shape == (90, 90)
+    truth = made.mask[0].numpy() >= 128
+    assert (truth & (mask >= 128)).sum() > 0.5 * (truth | (mask >= 128)).sum()
+    assert predict.main([*files, "--device", "cpu"]) == 2  # nothing is overwritten
+
+
+def test_evaluate_command_writes_a_record(learnt, tmp_path, capsys):
+    out, picture = tmp_path / "record.json", tmp_path / "sheet.jpg"
+    words = [str(learnt / BEST), "--samples", "16", "--device", "cpu", "--out", str(out)]
+    assert evaluate.main([*words, "--picture", str(picture)]) == 0
+    shown = capsys.readouterr().out
+    assert "| difference |" in shown
+    record = json.loads(out.read_text())
+    assert record["command"].startswith("python -m training.evaluate")
+    assert record["samples"] == 16
+    assert Image.open(picture).width == 6 * 48
+    assert evaluate.main(words) == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "said"),
+    [
+        (main, ["--size", "50"], "size: wanted a multiple of 16"),
+        (main, ["--split", "day"], "split: wanted asset, placement, got 'day'"),
+        (main, ["--preset", "huge"], "preset: wanted full, small, tiny"),
+        (main, ["--losses", "huber=1"], "losses: wanted NAME=WEIGHT"),
+        (main, ["--steps", "many"], "argument --steps"),
+        (main, ["--backgrounds", "x"], "wanted both folders or neither"),
+        (main, ["--dataset", "nowhere", "--depth", "none"], "nowhere"),
+        (main, ["--resume", "nowhere"], "resume: wanted a run folder with config.json"),
+        (evaluate.main, ["nowhere.ckpt"], "checkpoint: wanted a file, got none"),
+        (evaluate.main, ["x", "--samples", "0"], "samples: wanted at least 1"),
+        (predict.main, ["a.ckpt", "no.png", "no.png"], "background: wanted a picture"),
+        (exporting.main, ["nowhere.ckpt", "x.onnx"], "checkpoint: wanted a file"),
+    ],
+)
+def test_mistakes_end_in_one_line(command, words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = command([*words, *(["--device", "cpu"] if command is main else [])])
+    except SystemExit as stopped:
+        code = stopped.code
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert code == 2
+    assert lines[-1].startswith("error: ")
+    assert said in lines[-1]
+    assert "Traceback" not in "\n".join(lines)
+
+
+def test_something_else_is_no_checkpoint(tmp_path, capsys):
+    for content in (b"", b"not a checkpoint", b"PK\x03\x04"):
+        (tmp_path / "x.ckpt").write_bytes(content)
+        assert evaluate.main([str(tmp_path / "x.ckpt"), "--device", "cpu"]) == 2
+        assert "checkpoint: wanted one of training.train" in capsys.readouterr().err
+
+
+def test_evafast_never_imports_training():
+    found = [
+        path
+        for path in (HERE.parents[1] / "evafast").rglob("*.py")
+        if "import training" in (text := path.read_text("utf-8")) or "from training" in text
+    ]
+    assert found == []
