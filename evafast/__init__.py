@@ -27,8 +27,18 @@ _HOME = {
 }
 
 __all__ = [  # noqa: RUF022 - in the order of the flow
-    "Bank", "Recipe", "Placements", "Compositor", "composite", "DepthEstimator", "Pipeline",
-    "Batch", "open_dataset", "EvafastError", "UsageError", "RunError",
+    "Bank",
+    "Recipe",
+    "Placements",
+    "Compositor",
+    "composite",
+    "DepthEstimator",
+    "Pipeline",
+    "Batch",
+    "open_dataset",
+    "EvafastError",
+    "UsageError",
+    "RunError",
 ]
 
 if TYPE_CHECKING:

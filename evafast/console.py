@@ -103,8 +103,10 @@ class Console:
         """Return a progress display over `total` units, of which `done` were done before."""
         if self.quiet:
             return Progress(what, total, done)
-        return BarProgress(what, total, done) if sys.stderr.isatty() else PlainProgress(
-            what, total, done
+        return (
+            BarProgress(what, total, done)
+            if sys.stderr.isatty()
+            else PlainProgress(what, total, done)
         )
 
 

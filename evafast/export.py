@@ -8,10 +8,13 @@ point into the data set (or name the member of a shard or zip).
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
@@ -129,6 +132,19 @@ def _annotation(mask: np.ndarray, image: int, number: int) -> dict | None:
     }
 
 
+@contextmanager
+def _appearing_whole(path: Path) -> Iterator[TextIO]:
+    """Write a text file that appears when the block ends well, and not at all otherwise."""
+    with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as stream:
+        temporary = Path(stream.name)
+        try:
+            yield stream  # type: ignore[misc]
+            stream.close()
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
 
@@ -148,18 +164,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         dataset = open_dataset(given.dataset)
         if given.out.exists():
             raise UsageError(f"out: {quoted(given.out)} is there already; move it or name another")
-        temporary = given.out.with_name(given.out.name + ".tmp")
         try:
-            with temporary.open("w", encoding="utf-8") as stream:
-                with console.progress("annotating", len(dataset)) as progress:
-                    count = coco_annotations(dataset, stream, progress.advance)
-            temporary.replace(given.out)
+            with (
+                _appearing_whole(given.out) as stream,
+                console.progress("annotating", len(dataset)) as progress,
+            ):
+                count = coco_annotations(dataset, stream, progress.advance)
         except OSError as error:
             raise UsageError(
                 f"out: cannot write {quoted(given.out)}: {error.strerror}; choose another place"
             ) from None
-        finally:
-            temporary.unlink(missing_ok=True)
         console.say(f"wrote {count:,} annotations to {quoted(given.out)}")
 
     return run_command(command)

@@ -105,9 +105,7 @@ def _write_missing(
     bank = assets.bank
     names = Names.of(recipe)
     run.write_assets(bank, names)
-    compositor = Compositor(
-        bank, backend=choice.backend, device=choice.device, mask=config.mask
-    )
+    compositor = Compositor(bank, backend=choice.backend, device=choice.device, mask=config.mask)
     pipeline = Pipeline(bank, recipe, compositor, depth, clock=clock)
     ring = BufferRing(compositor, batch_size, RING) if choice.device.type == "cpu" else None
     encoding = DepthEncoding(config.depth_encoding, depth.metres_per_unit) if depth else None
@@ -150,7 +148,7 @@ def _load_depth(config: GenerateConfig, choice: BackendChoice) -> DepthEstimator
 
 
 def _depth_identity(depth: DepthEstimator, batch_size: int) -> dict:
-    """Return all that decides the depth's bytes: sums round otherwise in batches of another size."""
+    """Return all that decides the depth's bytes; in other batches its sums may round otherwise."""
     scale = {"metres_per_unit": depth.metres_per_unit}
     return {**depth.identity(), **scale, "batch_size": batch_size}
 
@@ -169,9 +167,7 @@ def _describe_depth(config: GenerateConfig, depth: DepthEstimator | None) -> str
 
 
 def _preprocessing(assets: AssetConfig) -> dict:
-    return {
-        key: value for key, value in asdict(assets).items() if key not in ("strict", "threads")
-    }
+    return {key: value for key, value in asdict(assets).items() if key not in ("strict", "threads")}
 
 
 def _say_end(console: Console, run: Run, clock: StageClock) -> None:
@@ -201,7 +197,9 @@ def parse(arguments: Sequence[str] | None = None) -> GenerateConfig:
     add("--seed", type=int, default=0, help="of positions and order, 0 to 2**64-1")
     add("--canvas", type=int, default=224, metavar="PX", help="side of the composites")
     add("--foreground-size", type=int, default=150, metavar="PX", help="cut-outs are shrunk to fit")
-    add("--min-foreground", type=_size, default=(40, 50), metavar="WxH", help="smaller are left out")
+    add(
+        "--min-foreground", type=_size, default=(40, 50), metavar="WxH", help="smaller are left out"
+    )
     add("--strict", action="store_true", help="make any left-out file an error")
     add("--limit", type=int, metavar="N", help="only the first N samples of the shuffled order")
     add("--layout", choices=LAYOUTS, default="webdataset", help="how samples lie on disk")
@@ -235,7 +233,6 @@ def _size(text: str) -> tuple[int, int]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-
     # Idle OpenMP threads must not spin beside the encoders; read when torch loads its OpenMP.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

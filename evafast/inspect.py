@@ -5,12 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evafast.console import Console, OneLineParser, run_command, set_up_logging
 from evafast.errors import RunError, UsageError, quoted
 from evafast.storage.store import open_store
+
+if TYPE_CHECKING:
+    from evafast.inspection.verify import Verdict
+
+Action = Callable[[argparse.Namespace, Console], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     actions = parser.add_subparsers(required=True, metavar="stats|preview|verify|repair")
 
-    def action(name: str, run, text: str) -> argparse.ArgumentParser:  # type: ignore[no-untyped-def]
+    def action(name: str, run: Action, text: str) -> argparse.ArgumentParser:
         sub = actions.add_parser(name, help=text, description=text)
         sub.add_argument("dataset", metavar="DIR", help="folder or fsspec address")
         sub.add_argument("--quiet", action="store_true", help="no progress")
@@ -41,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     stats.add_argument("--json", action="store_true", help="print JSON")
     preview = action("preview", _preview, "draw a contact sheet and a page to browse samples")
     preview.add_argument("--out", type=Path, metavar="PREFIX",
-                         help="writes PREFIX.png and PREFIX.html (default: DIR-preview)")  # fmt: skip
+                         help="of PREFIX.png and PREFIX.html (default: DIR-preview)")  # fmt: skip
     preview.add_argument("--sheet", type=int, default=12, metavar="N", help="samples on the sheet")
     preview.add_argument("--page", type=int, default=96, metavar="N", help="samples on the page")
     check = action("verify", _verify, "check every file; exit code 1 when something is amiss")
@@ -134,7 +140,7 @@ def _repair(given: argparse.Namespace, console: Console) -> None:
     print("sound now")
 
 
-def _verdict(given: argparse.Namespace, console: Console):  # type: ignore[no-untyped-def]
+def _verdict(given: argparse.Namespace, console: Console) -> Verdict:
     from evafast.inspection.verify import verify
 
     with console.progress("verifying", 0) as progress:

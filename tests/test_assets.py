@@ -16,7 +16,7 @@ from evafast.decode import MAX_PIXELS
 GOOD = AssetConfig(canvas=64, foreground_size=48, min_foreground=(8, 8))
 
 
-@pytest.fixture()
+@pytest.fixture
 def pictures(tmp_path):
     """Folders with one good file each, to which a test adds others."""
     (tmp_path / "bg").mkdir()

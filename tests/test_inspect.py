@@ -55,7 +55,7 @@ def test_preview_draws_a_sheet_and_a_page(stored, tmp_path, capsys):
     assert len(np.unique(sheet.reshape(-1, 3), axis=0)) > 500, "pictures are on it"
     page = prefix.with_suffix(".html").read_text()
     assert page.count("data:image/jpeg;base64,") == 24 * 3
-    assert "src=\"http" not in page
+    assert 'src="http' not in page
     assert "{{" not in page
     assert inspect(["preview", str(stored / "zip"), "--out", str(prefix)]) == 2
     assert "is there already" in capsys.readouterr().err

@@ -1,5 +1,7 @@
 """Reading back: every layout gives the batches that the pipeline gives live."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 import torch
@@ -80,8 +82,10 @@ def test_stream_epochs_differ_and_resume_exactly(stored):
     dataset = open_dataset(stored / "webdataset")
     stream = dataset.stream(batch_size=5)
     epochs = [[b.index.tolist() for b in stream] for _ in range(2)]
-    assert sorted(sum(epochs[0], [])) == sorted(sum(epochs[1], [])) == sorted(
-        dataset[:].index.tolist()
+    assert (
+        sorted(chain(*epochs[0]))
+        == sorted(chain(*epochs[1]))
+        == sorted(dataset[:].index.tolist())
     )
     assert epochs[0] != epochs[1]
 

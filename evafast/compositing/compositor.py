@@ -9,14 +9,13 @@ import torch
 from evafast.compositing.backends import Backend, CudaBackend, load
 from evafast.compositing.dispatch import BackendChoice, choose_backend
 from evafast.compositing.output import Composite, OutputFormat, write_network_input
+from evafast.compositing.pixel import MASKS
 from evafast.compositing.placement_check import PlacementCheck
 from evafast.errors import UsageError
 
 if TYPE_CHECKING:
     from evafast.bank import Bank
     from evafast.recipe import Placements
-
-MASKS = ("matte", "binary")
 
 
 class Compositor:

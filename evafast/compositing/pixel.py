@@ -14,7 +14,7 @@ BINARY_THRESHOLD = 128
 """Coverage from which a pixel counts as foreground in a binary mask."""
 
 
-def over(coverage, foreground, background):  # type: ignore[no-untyped-def]
+def over(coverage, foreground, background):
     """Blend one channel: ``(foreground*m + background*(255-m)) / 255``, rounded as Pillow does.
 
     Parameters
@@ -31,6 +31,6 @@ def over(coverage, foreground, background):  # type: ignore[no-untyped-def]
     return (t + (t >> 8)) >> 8
 
 
-def binary(coverage):  # type: ignore[no-untyped-def]
+def binary(coverage):
     """Return 255 where coverage is at least one half (128), else 0."""
     return 255 * (coverage >= BINARY_THRESHOLD)

@@ -9,6 +9,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from evafast.inspection.preview import Shown
@@ -42,7 +44,7 @@ def page(shown: list[Shown], title: str, facts: dict[str, str]) -> str:
     )
 
 
-def _data_url(pixels) -> str:  # type: ignore[no-untyped-def]
+def _data_url(pixels: NDArray[np.uint8]) -> str:
     _, data = cv2.imencode(
         ".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88]
     )

@@ -16,6 +16,8 @@ from evafast.storage.sample import BankNames
 if TYPE_CHECKING:
     from evafast.storage.reader import StoredDataset
 
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
 _PAPER, _INK, _FAINT = (250, 249, 246), (32, 33, 36), (128, 128, 132)
 _MARGIN, _GAP, _CAPTION = 28, 6, 34
 
@@ -33,7 +35,8 @@ def coloured(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return a depth map in a perceptual colour map: near is bright, far is dark."""
     low, high = float(depth.min()), float(depth.max())
     nearness = 255 - np.round(255 * (depth - low) / ((high - low) or 1)).astype(np.uint8)
-    return cv2.cvtColor(cv2.applyColorMap(nearness, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    heat = cv2.applyColorMap(nearness, cv2.COLORMAP_INFERNO)
+    return np.asarray(cv2.cvtColor(heat, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def chosen_samples(dataset: StoredDataset, count: int) -> list[Shown]:
@@ -105,7 +108,7 @@ def contact_sheet(shown: list[Shown], title: str, columns: int = 2) -> Image.Ima
     return sheet
 
 
-def _fitting(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+def _fitting(draw: ImageDraw.ImageDraw, text: str, font: Font,
              width: float) -> str:  # fmt: skip
     """Return the text, cut with dots where it is wider than there is room."""
     if draw.textlength(text, font) <= width:

@@ -8,7 +8,7 @@ is never touched.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from evafast.inspection.verify import Finding, Verdict, exported_bank
 from evafast.storage.codec import Codec, decode_picture, encode_asset
 from evafast.storage.layouts import LAYOUTS
 from evafast.storage.listing import write_samples
-from evafast.storage.manifest import MANIFEST_COPY, read_manifest, sound_manifest, write_manifest
+from evafast.storage.manifest import MANIFEST_COPY, sound_manifest, write_manifest
 from evafast.storage.naming import DEPTH_RANGE, MANIFEST, SAMPLES, SHARD_INDEX
 from evafast.storage.plan import first_difference
 from evafast.storage.reader import StoredDataset
@@ -126,9 +126,7 @@ def _mend_assets(dataset: StoredDataset, names: list[str], sources: RepairSource
         pixels = _from_mirror(dataset, number, len(foregrounds)) if kind == "fg" else None
         if pixels is None or _digest(pixels) != entry["sha256"]:
             bank = bank or _original_bank(manifest, sources, entry)
-            originals = bank.backgrounds if kind == "bg" else range(bank.foreground_count)
-            candidates = (o if kind == "bg" else bank.foreground(o) for o in originals)
-            pixels = next((p for p in candidates if _digest(p) == entry["sha256"]), None)
+            pixels = next((p for p in _assets(bank, kind) if _digest(p) == entry["sha256"]), None)
         if pixels is None:
             raise UsageError(
                 f"asset: wanted the picture {entry['name']!r} as it was, got none with its pixels; "
@@ -136,6 +134,13 @@ def _mend_assets(dataset: StoredDataset, names: list[str], sources: RepairSource
             )
         dataset.store.write(name, encode_asset(pixels))
     return names
+
+
+def _assets(bank: Bank, kind: str) -> Iterator[np.ndarray]:
+    if kind == "bg":
+        yield from bank.backgrounds
+    else:
+        yield from (bank.foreground(i) for i in range(bank.foreground_count))
 
 
 def _from_mirror(dataset: StoredDataset, number: int, count: int) -> np.ndarray | None:

@@ -134,5 +134,7 @@ def as_text(table: dict[str, FolderStatistics]) -> str:
             " ".join(f"{v:.4f}" for v in entry.sums.std(entry.scale)), entry.unit,
         ))  # fmt: skip
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
     return "\n".join([*lines, "mean and std are of single pixel values, a channel each"])

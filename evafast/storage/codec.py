@@ -71,7 +71,7 @@ class Codec:
 
 
 def encode_asset(pixels: NDArray[np.uint8]) -> bytes:
-    """Encode a preprocessed asset, RGB or RGBA uint8, as PNG: lossless, colours under alpha 0 too."""
+    """Encode a preprocessed asset, RGB or RGBA uint8, as PNG; colours under alpha 0 too."""
     swap = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
     return _encoded(".png", cv2.cvtColor(pixels, swap), [])
 
@@ -94,13 +94,13 @@ def decode_picture(data: bytes, name: str) -> NDArray:
         raise RunError(f"{name}: wanted a JPEG or PNG, got {len(data)} bytes that do not decode")
     if pixels.ndim == 2:
         return pixels
-    return cv2.cvtColor(
-        pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
-    )
+    return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
 
 
 def _encoded(suffix: str, pixels: NDArray, options: list[int]) -> bytes:
     done, data = cv2.imencode(suffix, pixels, options)
     if not done:
-        raise RunError(f"encoder: OpenCV could not encode {pixels.shape} {pixels.dtype} as {suffix}")
+        raise RunError(
+            f"encoder: OpenCV could not encode {pixels.shape} {pixels.dtype} as {suffix}"
+        )
     return data.tobytes()

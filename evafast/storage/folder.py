@@ -45,7 +45,7 @@ class FolderLayout:
         self._suffix = image_suffix
 
     def pack(self, part: Part, encoded: Encoded) -> list[tuple[str, str]]:
-        """Stage the files of some samples; return ``(name, SHA-256)``; runs in an encoder thread."""
+        """Stage the files of some samples, in an encoder thread; return ``(name, SHA-256)``."""
         listed = []
         for sample in encoded.samples:
             for folder, inner, data in sample_files(sample, self._suffix):
@@ -59,9 +59,9 @@ class FolderLayout:
 
     def _stage(self, part: Part, name: str, data: bytes) -> None:
         assert isinstance(self._store, LocalStore)
-        with self._store.failing_in_one_line():
-            with open(staging_path(self._store, part, name), "wb", buffering=0) as stream:
-                stream.write(data)
+        path = staging_path(self._store, part, name)
+        with self._store.failing_in_one_line(), open(path, "wb") as stream:
+            stream.write(data)
 
     def begin(self, part: Part) -> _StagedPart:
         """Begin a part; its files appear at its commit."""

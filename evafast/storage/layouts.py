@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 class PartWriter(Protocol):
     """A part under way; appears as a whole at its commit, or not at all."""
 
-    def append(self, packed: Any) -> None: ...
-    def commit(self) -> list[dict]: ...
-    def discard(self) -> None: ...
+    def append(self, packed: Any) -> None:
+        """Take what `Layout.pack` made; in order, in one thread."""
+
+    def commit(self) -> list[dict]:
+        """Make the part appear; return its pieces: file, size and SHA-256 (and place inside)."""
+
+    def discard(self) -> None:
+        """Drop the part; nothing of it stays under its name."""
 
 
 class Layout(Protocol):
@@ -26,10 +31,17 @@ class Layout(Protocol):
 
     name: str
 
-    def __init__(self, store: Store, image_suffix: str) -> None: ...
-    def pack(self, part: Part, encoded: Encoded) -> Any: ...
-    def begin(self, part: Part) -> PartWriter: ...
-    def finish(self, records: list[dict]) -> dict: ...
+    def __init__(self, store: Store, image_suffix: str) -> None:
+        """Write to a store; composites end in this suffix."""
+
+    def pack(self, part: Part, encoded: Encoded) -> Any:
+        """Make some samples ready for appending; runs in encoder threads."""
+
+    def begin(self, part: Part) -> PartWriter:
+        """Begin a part, before any of its samples are packed."""
+
+    def finish(self, records: list[dict]) -> dict:
+        """Write what is left when every part is there; return what the manifest shall hold."""
 
 
 LAYOUTS: dict[str, type[Layout]] = {

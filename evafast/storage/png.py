@@ -16,10 +16,12 @@ from __future__ import annotations
 import struct
 import zlib
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+zlib_ng: Any
 try:
     from zlib_ng import zlib_ng
 
@@ -48,10 +50,7 @@ def encode_grey(pixels: NDArray[np.unsignedinteger], *, smooth: bool) -> bytes:
     bytes
     """
     height, width = pixels.shape
-    if pixels.dtype == np.uint16:
-        rows = pixels.astype(">u2").view(np.uint8)
-    else:
-        rows = pixels
+    rows = pixels.astype(pixels.dtype.newbyteorder(">")).view(np.uint8)
     lines = np.empty((height, 1 + rows.shape[1]), np.uint8)
     lines[:, 0] = _UP if smooth else _NONE
     if smooth:

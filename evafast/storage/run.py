@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evafast.errors import UsageError, quoted
 from evafast.storage.codec import encode_asset
@@ -116,7 +117,7 @@ class Run:
         for i in range(bank.foreground_count):
             self._write_asset(f"fg/{names.foreground(i)}.png", bank.foreground(i))
 
-    def _write_asset(self, name: str, pixels) -> None:  # type: ignore[no-untyped-def]
+    def _write_asset(self, name: str, pixels: NDArray[np.uint8]) -> None:
         if not self.store.exists(name):
             self.store.write(name, encode_asset(pixels))
 

@@ -103,11 +103,13 @@ class Sink:
         RunError
             When encoding or writing an earlier batch failed.
         """
+        part = self._part
+        assert part is not None, "begin a part before its batches"
         host = self._transfer.start(batch)
         slices = range(0, len(batch), SLICE)
         left = _Countdown(len(slices), host.release)
         for start in slices:
-            job = self._pool.submit(self._encode, host, start, left, self._part)
+            job = self._pool.submit(self._encode, host, start, left, part)
             self._put("packed", job)
 
     def commit(self) -> None:
@@ -171,8 +173,8 @@ class Sink:
                         open_writers.remove(writer)
                 except BaseException as error:
                     self._error = error
-            if committing is not None and (error := committing.exception()) is not None:
-                self._error = self._error or error
+            if committing is not None and self._error is None:
+                self._error = committing.exception()
         for left in open_writers:
             left.discard()
 

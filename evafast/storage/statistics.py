@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 
 @njit(nogil=True, cache=True)
-def _add_up(images, total, squares):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _add_up(images, total, squares):  # pragma: no cover - compiled
     """Add up the columns of 8-bit images: 32 bits hold one image's column, and are vector code."""
     columns = images.shape[2]
     sums = np.zeros(columns, np.uint32)

@@ -92,7 +92,7 @@ class LocalStore:
         return self.path(name).stat().st_size
 
     def names(self, folder: str = "") -> list[str]:
-        """Return the names of all files at and below a folder, sorted; the working ones left out."""
+        """Return the names of all files at and below a folder, sorted, but for the working ones."""
         base = self.path(folder)
         found = []
         for parent, folders, files in os.walk(base):
@@ -207,7 +207,7 @@ class RemoteStore:
         return self._files.size(self._at(name))
 
     def names(self, folder: str = "") -> list[str]:
-        """Return the names of all files at and below a folder, sorted; the working ones left out."""
+        """Return the names of all files at and below a folder, sorted, but for the working ones."""
         root = self._root.rstrip("/") + "/"
         try:
             found = [path.removeprefix(root) for path in self._files.find(self._at(folder))]

@@ -75,7 +75,7 @@ class StoredStream(IterableDataset):
         """Yield this rank's and worker's batches of the epoch, then move on to the next epoch."""
         mine = self._positions()
         while self._done < len(mine):
-            batch = self.dataset.__getitems__(mine[self._done : self._done + self.batch_size])
+            batch = self.dataset[mine[self._done : self._done + self.batch_size]]
             self._done += len(batch)
             yield batch
         self.set_epoch(self.epoch + 1)

@@ -63,8 +63,14 @@ def end_records(count: int, start: int, size: int) -> bytes:
             b"PK\6\6", _END64.size - 12, _VERSION64, _VERSION64, 0, 0, count, count, size, start
         ) + _END64_AT.pack(b"PK\6\7", 0, start + size, 1)
     return end64 + _END.pack(
-        b"PK\5\6", 0, 0, min(count, _FULL16), min(count, _FULL16), min(size, _FULL32),
-        min(start, _FULL32), 0,
+        b"PK\5\6",
+        0,
+        0,
+        min(count, _FULL16),
+        min(count, _FULL16),
+        min(size, _FULL32),
+        min(start, _FULL32),
+        0,
     )
 
 
@@ -114,7 +120,7 @@ class ZipLayout:
         return {"archives": archives}
 
     def rejoin(self, records: list[dict], again: list[int]) -> None:
-        """Join the archives anew: the parts in `again` from new segments, the others as they lie."""
+        """Join the archives anew: parts in `again` from new segments, the others as they lie."""
         for piece_number, piece in enumerate(records[0]["pieces"]):
             folder = piece["file"].removesuffix(".zip")
             for record in records:

@@ -27,7 +27,7 @@ _one_launch = threading.Lock()  # Numba's fallback thread pool must not be enter
 
 
 @njit(parallel=True, cache=True, boundscheck=False)
-def _composite(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _composite(  # pragma: no cover - compiled
     backgrounds, colour, coverage, mask_values, offsets, background, foreground, left, top, width,
     height, image, mask,
 ):
