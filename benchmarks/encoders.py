@@ -21,11 +21,16 @@ from PIL import Image
 from evafast.storage.codec import Codec
 
 Encoder = Callable[[NDArray], bytes]
-OURS = "evafast (OpenCV)"
+OURS = "evafast"
 
 
 def _opencv(suffix: str, *options: int) -> Encoder:
     return lambda pixels: cv2.imencode(suffix, pixels, list(options))[1].tobytes()
+
+
+def _opencv_rgb(suffix: str, *options: int) -> Encoder:
+    inner = _opencv(suffix, *options)
+    return lambda pixels: inner(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
 
 
 def _pillow(kind: str, **options: Any) -> Encoder:
@@ -96,13 +101,17 @@ def _jpegxl() -> Encoder:
     return lambda pixels: codecs.jpegxl_encode(pixels, lossless=True, effort=1, numthreads=1)
 
 
-_RLE = (cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
+_RLE = (
+    cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
+    cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE,
+)  # fmt: skip
 _LEVEL1 = (cv2.IMWRITE_PNG_COMPRESSION, 1)
 _CODEC = Codec()
 
 ENCODERS: dict[str, dict[str, Callable[[], Encoder]]] = {
     "jpeg": {
         OURS: lambda: _CODEC.encode_image,
+        "OpenCV": lambda: _opencv_rgb(".jpg", cv2.IMWRITE_JPEG_QUALITY, 90),
         "simplejpeg": _simplejpeg,
         "imagecodecs": _imagecodecs_jpeg,
         "Pillow": lambda: _pillow("JPEG", quality=90),
@@ -111,7 +120,7 @@ ENCODERS: dict[str, dict[str, Callable[[], Encoder]]] = {
         OURS: lambda: _CODEC.encode_mask,
         "OpenCV, default": lambda: _opencv(".png"),
         "OpenCV, level 1": lambda: _opencv(".png", *_LEVEL1),
-        "OpenCV, level 1, run lengths": lambda: _opencv(".png", *_LEVEL1, *_RLE),
+        "OpenCV, level 1, run lengths, no filter": lambda: _opencv(".png", *_LEVEL1, *_RLE),
         "Pillow, level 6": lambda: _pillow("PNG", compress_level=6),
         "Pillow, level 1": lambda: _pillow("PNG", compress_level=1),
         "PNG over zlib-ng, level 1": _zlib_ng,
@@ -119,12 +128,14 @@ ENCODERS: dict[str, dict[str, Callable[[], Encoder]]] = {
     },
     "depth8": {
         OURS: lambda: _CODEC.encode_depth,
+        "OpenCV, default": lambda: _opencv(".png"),
         "OpenCV, level 1": lambda: _opencv(".png", *_LEVEL1),
         "Pillow, level 6": lambda: _pillow("PNG", compress_level=6),
         "PNG, Up, over libdeflate 1": _libdeflate,
     },
     "depth16": {
         OURS: lambda: _CODEC.encode_depth,
+        "OpenCV, default": lambda: _opencv(".png"),
         "OpenCV, level 1": lambda: _opencv(".png", *_LEVEL1),
         "Pillow, level 6": lambda: _pillow("PNG", compress_level=6),
         "PNG, Up, over libdeflate 1": _libdeflate,

@@ -79,12 +79,11 @@ def write_and_flush(path: Path, pieces: list[bytes]) -> None:
         os.fsync(stream.fileno())
 
 
-def hash_twice(pieces: list[bytes]) -> None:
-    """SHA-256 and MD5, as the manifest and the wids index hold them; one thread."""
-    digests = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+def hash_all(pieces: list[bytes]) -> None:
+    """SHA-256, as the manifest holds it; one thread."""
+    digest = hashlib.sha256()
     for piece in pieces:
-        for digest in digests:
-            digest.update(piece)
+        digest.update(piece)
 
 
 def lossless(pixels: NDArray, decoded: NDArray) -> bool:

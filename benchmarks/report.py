@@ -11,7 +11,9 @@ A mark is an HTML comment; what stands between a pair of them comes from records
     <!-- benchmarks:rate compositing/NumPy --><!-- /benchmarks -->           one rate
     <!-- benchmarks:ratio compositing/NumPy/Pillow --><!-- /benchmarks -->   one ratio
     <!-- benchmarks:fact sustained/peak_memory_bytes --><!-- /benchmarks --> one fact
-    <!-- benchmarks:chart --><!-- /benchmarks -->                            the chart's picture
+    <!-- benchmarks:summary --><!-- /benchmarks -->   the chart and one table, a machine each
+    <!-- benchmarks:chart --><!-- /benchmarks -->     the chart alone
+    <!-- benchmarks:gpu --><!-- /benchmarks -->       what run_gpu.py left
 
 Aims that were missed are shown as missed, and peers that are faster stand above ours.
 """
@@ -30,6 +32,7 @@ import numpy as np
 from benchmarks import record as records_
 from benchmarks.chart import chart
 from benchmarks.gpu_tables import gpu_block
+from benchmarks.summary import summary
 
 Record = dict[str, Any]
 MARK = re.compile(
@@ -37,7 +40,8 @@ MARK = re.compile(
 )
 EQUAL = {True: "yes", False: "no", None: "–"}
 NAMES = {"ours": "**{}**", "limit": "*{}*", "stage": "{}", "peer": "{}", "baseline": "{}"}
-_GB = 1e9
+SHOWN = ("compositing", "generate")
+"""Records without which a machine has neither chart nor summary."""
 
 
 def figure(value: float) -> str:
@@ -56,8 +60,8 @@ def spread_of(values: dict[str, Any]) -> str:
 
 def fact_text(name: str, value: Any) -> str:
     """Return a fact with its unit; bytes as GB where there are many."""
-    if name.endswith("_bytes") and value >= 1e8:
-        return f"{figure(value / _GB)} GB"
+    if name.endswith("_bytes") and value >= 1e9:
+        return f"{figure(value / 1e9)} GB"
     if name.endswith("_bytes") and value >= 1e5:
         return f"{figure(value / 1e6)} MB"
     unit = {"_bytes": " bytes", "_seconds": " s", "_db": " dB"}
@@ -199,6 +203,8 @@ class Report:
         }  # fmt: skip
         if kind in inline:
             return inline[kind](*rest.split("/"))
+        if name == "summary":
+            return "\n" + "".join(self._summary(m) for m in self.machines())
         if name == "chart":
             return "\n" + "\n".join(self._picture(m) for m in self.machines()) + "\n"
         if name == "gpu":
@@ -207,9 +213,7 @@ class Report:
 
     def machines(self) -> list[str]:
         """Return the names of the machines that have records of compositing or whole runs."""
-        return sorted({
-            r["machine"]["name"] for r in self.records if r["name"] in ("compositing", "generate")
-        })
+        return sorted({r["machine"]["name"] for r in self.records if r["name"] in SHOWN})
 
     def _rate(self, name: str, row: str) -> str:
         found = [r for r in self.named(name)[0]["rows"] if r["name"] == row]
@@ -221,6 +225,14 @@ class Report:
 
     def _fact(self, name: str, fact: str) -> str:
         return fact_text(fact, self.named(name)[0]["facts"][fact])
+
+    def _summary(self, machine: str) -> str:
+        mine = [r for r in self.records if r["machine"]["name"] == machine]
+        seen = next(r for r in mine if r["name"] in SHOWN)
+        return (
+            f"\n{self._picture(machine)}\n\n{summary(mine, figure)}\n\n{about(seen)}. Ratios are "
+            "medians of ratios taken in the same run; all tables: `python -m benchmarks.report`.\n\n"
+        )
 
     def _picture(self, machine: str) -> str:
         return f"![Benchmarks on {machine}](benchmarks/results/chart--{machine}.svg)"

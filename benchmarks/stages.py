@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.inputs import first_samples
-from benchmarks.limits import hash_twice, write_and_flush
+from benchmarks.limits import hash_all, write_and_flush
 from benchmarks.race import Contender, Race
 from evafast import Bank, Compositor
 from evafast.storage.codec import Codec
@@ -18,12 +17,11 @@ from evafast.storage.codec import Codec
 CORES = os.cpu_count() or 1
 SLICE = 32
 COMPOSITE, ENCODE = "compositor alone", "encoders alone"
-HASH, DISK = "SHA-256 and MD5 alone", "disk alone"
+HASH, DISK = "SHA-256 alone", "disk alone"
 
 
 def stages(
-    bank: Bank, codec: Codec, folder: Path, samples: int, pool: ThreadPoolExecutor,
-    hashes: Callable[[list[bytes]], None] = hash_twice,
+    bank: Bank, codec: Codec, folder: Path, samples: int, pool: ThreadPoolExecutor
 ) -> list[Contender]:
     """Return each stage as a contender that does `samples` a round.
 
@@ -37,8 +35,6 @@ def stages(
     samples : int
     pool : ThreadPoolExecutor
         A thread a core.
-    hashes : callable
-        What the layout hashes by.
     """
     placements = first_samples(bank, samples)
     compositor = Compositor(bank, backend="numba", device="cpu")
@@ -64,7 +60,7 @@ def stages(
         Contender(ENCODE, "stage", lambda: list(pool.map(encode, range(0, samples, SLICE))),
                   samples, note=f"image and matte, all {CORES} cores",
                   facts={"bytes_per_sample": size}),
-        Contender(HASH, "stage", lambda: hashes(pieces), samples,
+        Contender(HASH, "stage", lambda: hash_all(pieces), samples,
                   note="one thread, as in the run"),
         Contender(DISK, "stage", lambda: write_and_flush(folder / "plain", pieces), samples,
                   note="the same bytes to one file, flushed"),
