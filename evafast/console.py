@@ -48,8 +48,11 @@ def run_command(command: Callable[[], None], *, resumes: bool = False) -> int:
         more = "; the same command goes on where this one stopped" if resumes else ""
         print(f"\ninterrupted{more}", file=sys.stderr)
         return 130
+    except MemoryError:
+        print("error: memory: wanted more than there is; lower --batch-size", file=sys.stderr)
+        return 1
     except BrokenPipeError:
-        sys.stderr.close()
+        sys.stderr.close()  # lest Python complain of the same once more on its way out
         return 1
     return 0
 
@@ -142,7 +145,9 @@ class Progress:
 class PlainProgress(Progress):
     """A line every few seconds, for logs and pipes."""
 
-    _next = 0.0
+    def __init__(self, what: str, total: int, done: int = 0) -> None:
+        super().__init__(what, total, done)
+        self._next = self._start + PLAIN_SECONDS
 
     def show(self) -> None:
         """Print a line when it is time for one."""
@@ -184,6 +189,48 @@ class BarProgress(Progress):
     def __exit__(self, *error: object) -> None:
         """Leave the bar as it stands."""
         self._bar.stop()
+
+
+class Download:
+    """Progress of a download: a bar on a terminal, a line every few seconds elsewhere.
+
+    Call it with (bytes there, bytes in all or None).
+    """
+
+    def __init__(self, what: str, *, quiet: bool = False) -> None:
+        self._what, self._quiet = what, quiet
+        self._bar: Any = None
+        self._next = time.perf_counter() + PLAIN_SECONDS
+
+    def __call__(self, done: int, total: int | None) -> None:
+        if self._quiet:
+            return
+        if sys.stderr.isatty():
+            self._show_bar(done, total)
+        elif time.perf_counter() >= self._next:
+            self._next = time.perf_counter() + PLAIN_SECONDS
+            whole = f" of {total / 1e6:,.0f}" if total else ""
+            print(f"{self._what}: {done / 1e6:,.0f}{whole} MB", file=sys.stderr, flush=True)
+
+    def _show_bar(self, done: int, total: int | None) -> None:
+        if self._bar is None:
+            from rich.console import Console as RichConsole
+            from rich.progress import BarColumn, DownloadColumn, TransferSpeedColumn
+            from rich.progress import Progress as RichProgress
+
+            columns = (self._what, BarColumn(), DownloadColumn(), TransferSpeedColumn())
+            self._bar = RichProgress(*columns, console=RichConsole(stderr=True))
+            self._task = self._bar.add_task(self._what, total=total)
+            self._bar.start()
+        self._bar.update(self._task, completed=done, total=total)
+
+    def __enter__(self) -> Download:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.stop()
 
 
 def duration(seconds: float) -> str:

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 
 from evafast.assets import AssetConfig, LoadedAssets, load_folders
 from evafast.config import DEPTH_ENCODINGS, GenerateConfig
-from evafast.console import Console, OneLineParser, duration, run_command, set_up_logging
+from evafast.console import (
+    Console,
+    Download,
+    OneLineParser,
+    duration,
+    run_command,
+    set_up_logging,
+)
 from evafast.errors import quoted
 from evafast.storage.codec import IMAGE_FORMATS, Codec
 from evafast.storage.layouts import LAYOUTS
@@ -139,10 +146,15 @@ def _load_depth(config: GenerateConfig, choice: BackendChoice) -> DepthEstimator
     from evafast.depth import DepthEstimator
     from evafast.depth.encoding import check_encoding
 
-    depth = DepthEstimator.load(
-        config.depth, device=choice.device, precision=config.precision,
-        input_size=config.depth_input, compile=config.compile,
-    )  # fmt: skip
+    with Download("weights", quiet=config.quiet) as progress:
+        depth = DepthEstimator.load(
+            config.depth,
+            device=choice.device,
+            precision=config.precision,
+            input_size=config.depth_input,
+            compile=config.compile,
+            progress=progress,
+        )
     check_encoding(config.depth_encoding, depth.metres_per_unit)
     return depth
 

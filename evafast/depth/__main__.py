@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evafast.errors import RunError, UsageError, quoted
+from evafast.console import Download, OneLineParser, run_command
+from evafast.errors import UsageError, quoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,28 +20,16 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 2 (usage), 1 (failure) or 130 (interrupted)."""
+    return run_command(lambda: _run(arguments), resumes=True)
+
+
+def _run(arguments: Sequence[str] | None) -> None:
     options = _parser().parse_args(arguments)
-    try:
-        return options.run(options)
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except RunError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        sys.stderr.close()  # lest Python complain of the same once more on its way out
-        return 1
-    except MemoryError:
-        print("error: wanted more memory than there is; use smaller images", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; the same command starts again where it can", file=sys.stderr)
-        return 130
+    options.run(options)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m evafast.depth", description=__doc__)
+    parser = OneLineParser(prog="python -m evafast.depth", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     fetch = commands.add_parser("fetch", help="fetch the authors' weights into the cache")
@@ -111,40 +100,16 @@ def _positive(text: str) -> float:
     return value
 
 
-class _Bar:
-    """Progress of a fetch on stderr, drawn only for people."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
-
-        columns = ("weights", BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        console = Console(stderr=True)
-        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
-        self._task = self._progress.add_task("weights", total=None)
-
-    def __call__(self, done: int, total: int | None) -> None:
-        self._progress.start()
-        self._progress.update(self._task, completed=done, total=total)
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-
-def _fetch(options: argparse.Namespace) -> int:
+def _fetch(options: argparse.Namespace) -> None:
     from evafast.depth.fetch import fetched
 
     for name in options.names:
-        with _Bar() as bar:
+        with Download("weights") as bar:
             path = fetched(name, progress=bar)
         print(path)
-    return 0
 
 
-def _convert(options: argparse.Namespace) -> int:
+def _convert(options: argparse.Namespace) -> None:
     import torch
 
     from evafast.depth.weights import METRES_KEY, load_weights, save_safetensors
@@ -154,7 +119,7 @@ def _convert(options: argparse.Namespace) -> int:
         raise UsageError(f"{quoted(target)}: wanted a name ending in .safetensors; rename it")
     if target.exists() and not options.force:
         raise UsageError(f"{quoted(target)}: wanted a new file, got one there already; use --force")
-    with _Bar() as bar:
+    with Download("weights") as bar:
         weights = load_weights(
             options.source,
             offline=options.offline,
@@ -169,13 +134,12 @@ def _convert(options: argparse.Namespace) -> int:
     save_safetensors(weights.model, target, metadata, dtype=dtype)
     count = sum(p.numel() for p in weights.model.parameters())
     print(f"{quoted(target)}: {count:,} parameters, {weights.model.config}")
-    return 0
 
 
 def _estimator(options: argparse.Namespace) -> DepthEstimator:
     from evafast.depth.estimator import DepthEstimator
 
-    with _Bar() as bar:
+    with Download("weights") as bar:
         estimator = DepthEstimator.load(
             options.depth,
             device=options.device,
@@ -194,7 +158,7 @@ def _estimator(options: argparse.Namespace) -> DepthEstimator:
     return estimator
 
 
-def _predict(options: argparse.Namespace) -> int:
+def _predict(options: argparse.Namespace) -> None:
     import torch
 
     from evafast.depth.estimator import check_finite
@@ -227,7 +191,6 @@ def _predict(options: argparse.Namespace) -> int:
         write_png(grey, codes)
         write_png(colour, coloured(depth if estimator.kind == "inverse" else -depth))
         print(f"{quoted(grey)}: {meaning}")
-    return 0
 
 
 def _codes16(depth: object, estimator: DepthEstimator) -> tuple[np.ndarray, str]:
@@ -248,7 +211,7 @@ def _codes16(depth: object, estimator: DepthEstimator) -> tuple[np.ndarray, str]
     return codes, f"inverse depth, 0..65535 is {low:.6g}..{high:.6g}"
 
 
-def _evaluate(options: argparse.Namespace) -> int:
+def _evaluate(options: argparse.Namespace) -> None:
     from evafast.depth.evaluation import evaluate
 
     if not options.folder.is_dir():
@@ -266,7 +229,6 @@ def _evaluate(options: argparse.Namespace) -> int:
             f"{key} {value:.4f}" for key, value in asdict(metrics).items() if key != "pixels"
         )
         print(f"{name:<10} {figures}  pixels {metrics.pixels}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from evafast.depth.images import coloured
 from evafast.errors import quoted
 from evafast.storage.sample import BankNames
 
@@ -29,14 +29,6 @@ class Shown:
     name: str
     caption: str
     pictures: dict[str, NDArray[np.uint8]]
-
-
-def coloured(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return a depth map in a perceptual colour map: near is bright, far is dark."""
-    low, high = float(depth.min()), float(depth.max())
-    nearness = 255 - np.round(255 * (depth - low) / ((high - low) or 1)).astype(np.uint8)
-    heat = cv2.applyColorMap(nearness, cv2.COLORMAP_INFERNO)
-    return np.asarray(cv2.cvtColor(heat, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def chosen_samples(dataset: StoredDataset, count: int) -> list[Shown]:
@@ -61,7 +53,9 @@ def chosen_samples(dataset: StoredDataset, count: int) -> list[Shown]:
             "mask": np.repeat(batch.mask[i].permute(1, 2, 0).numpy(), 3, axis=2),
         }
         if batch.depth is not None:
-            pictures["depth"] = coloured(batch.depth[i, 0].numpy())
+            depth = batch.depth[i, 0].numpy()
+            nearness = depth if manifest["depth"]["kind"] == "inverse" else -depth
+            pictures["depth"] = coloured(nearness)[..., ::-1]  # OpenCV draws in BGR
         p = batch.placements
         cutout, mirrored = files.foreground(int(p.foreground[i]))
         caption = (
