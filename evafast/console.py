@@ -203,6 +203,7 @@ class Download:
         self._next = time.perf_counter() + PLAIN_SECONDS
 
     def __call__(self, done: int, total: int | None) -> None:
+        """Show how far it is."""
         if self._quiet:
             return
         if sys.stderr.isatty():
