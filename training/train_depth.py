@@ -80,9 +80,9 @@ class TrainConfig:
     network: str = "compact"
     steps: int = 6000
     batch_size: int = 8
-    rate: float = 1e-3
+    rate: float = 2e-3
     relative: float = 1.5
-    small: float = 0.6
+    small: float = 0.75
     small_side: int = 128
     swap: float = 0.25
     seed: int = 0
@@ -291,7 +291,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--rate", type=float, help="default 1e-3 for compact, 1e-4 for the others")
+    parser.add_argument("--rate", type=float, help="default 2e-3 for compact, 1e-4 for the others")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--minutes", type=float, help="end after so much work (the rate falls in time for it)"
@@ -321,9 +321,9 @@ def run(args: argparse.Namespace) -> int:
         steps=args.steps,
         batch_size=args.batch_size,
         seed=args.seed,
-        rate=args.rate or (1e-3 if compact else 1e-4),
+        rate=args.rate or (2e-3 if compact else 1e-4),
         relative=1.5 if compact else 0.0,
-        small=0.6 if compact else 0.0,
+        small=0.75 if compact else 0.0,
         swap=0.25 if compact else 0.5,
     )
     if args.out.exists() and any(args.out.iterdir()) and not args.resume:
