@@ -230,8 +230,9 @@ class Report:
         mine = [r for r in self.records if r["machine"]["name"] == machine]
         seen = next(r for r in mine if r["name"] in SHOWN)
         return (
-            f"\n{self._picture(machine)}\n\n{summary(mine, figure)}\n\n{about(seen)}. Ratios are "
-            "medians of ratios taken in the same run; all tables: `python -m benchmarks.report`.\n\n"
+            f"\n{self._picture(machine)}\n\n{summary(mine, figure)}\n\n{about(seen)}. Ratios "
+            "are medians of ratios taken in the same run; all tables: "
+            "`python -m benchmarks.report`.\n\n"
         )
 
     def _picture(self, machine: str) -> str:
