@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import cutout, photograph
+from pictures import cutout, photograph
 from PIL import Image
 
 from evafast import Bank, UsageError

@@ -5,7 +5,7 @@ import io
 import cv2
 import numpy as np
 import pytest
-from conftest import cutout, photograph
+from pictures import cutout, photograph
 from PIL import Image
 
 from evafast import RunError, UsageError

@@ -6,7 +6,7 @@ import sys
 import tarfile
 
 import pytest
-from conftest import REAL
+from pictures import REAL
 
 from evafast.assets import AssetConfig, load_folders
 

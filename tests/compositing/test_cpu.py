@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import cutout, photograph
+from pictures import cutout, photograph
 from PIL import Image
 
 from evafast import Bank, Compositor, Recipe, UsageError, composite

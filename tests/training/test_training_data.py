@@ -11,11 +11,10 @@ import torch
 pytest.importorskip("lightning")
 pytest.importorskip("kornia")
 
+from evafast import UsageError
 from training.augment import Augmentation
 from training.config import AugmentConfig, DataConfig
 from training.data import FixedBatches, TrainingStream, mean_depth, open_source
-
-from evafast import UsageError
 
 CPU = torch.device("cpu")
 

@@ -10,12 +10,11 @@ import torch
 pytest.importorskip("lightning")
 pytest.importorskip("kornia")
 
+from evafast import UsageError
 from training.baselines import Baselines
 from training.config import LossConfig
 from training.losses import dice_loss, gradient_loss, losses_of
 from training.metrics import DeltaAccuracy, Scores, boundary_f, dice, iou
-
-from evafast import UsageError
 
 
 def square(top: int, left: int, side: int, size: int = 20) -> torch.Tensor:

@@ -8,10 +8,9 @@ import torch
 pytest.importorskip("lightning")
 pytest.importorskip("kornia")
 
+from evafast import UsageError
 from training.export import save
 from training.model import PRESETS, ModelConfig, build, parameter_count, standardized
-
-from evafast import UsageError
 
 
 def test_presets_have_the_parameters_they_promise():

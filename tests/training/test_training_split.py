@@ -8,9 +8,8 @@ import pytest
 pytest.importorskip("lightning")
 pytest.importorskip("kornia")
 
-from training.split import AssetSubset, PlacementSubset, split_assets
-
 from evafast import Bank, Recipe, UsageError
+from training.split import AssetSubset, PlacementSubset, split_assets
 
 
 @pytest.fixture(scope="module")
