@@ -165,7 +165,7 @@ def test_generate_with_depth(
         """Run a network on some images, as many at once as the pipeline gives it."""
         return lambda: [network(images[i : i + size]) for i in range(0, count, size)]
 
-    counts = {"built-in depth": 600, "DenseDepth": 48}
+    counts = {"built-in depth": 600, "DenseDepth": 96}
     contenders = []
     for name, network in networks.items():
         layouts = ("webdataset", "folder", "zip") if name == "built-in depth" else ("webdataset",)
