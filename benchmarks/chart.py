@@ -6,7 +6,7 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-WIDTH, LABEL, BAR, GAP, HEAD = 860, 250, 22, 8, 58
+WIDTH, LABEL, BAR, GAP, HEAD = 880, 262, 22, 8, 58
 STYLE = """
   text { font: 13px system-ui, -apple-system, "Segoe UI", Arial, sans-serif; fill: #1f2328 }
   .title { font-size: 16px; font-weight: 600 }
