@@ -225,7 +225,13 @@ class FixedBatches:
         How many, the first of a seeded shuffle; fewer where there are fewer.
     batch_size, seed : int
     rank, world_size : int
-        Whole batches go round the ranks, so the batches do not depend on their number.
+        Whole batches go round the ranks, so that a batch does not depend on their number. Batches
+        that do not go round are left out: DDP waits for every rank at each.
+
+    Raises
+    ------
+    UsageError
+        When there are fewer batches than ranks.
     """
 
     def __init__(
@@ -239,7 +245,13 @@ class FixedBatches:
         subset: Subset = getattr(source, side)
         order = ShuffledOrder(len(subset), _seed(seed, side, "order"))
         self.numbers = subset[order[np.arange(min(samples, len(subset)))]]
-        self._mine = range(rank, -(-len(self.numbers) // batch_size), world_size)
+        batches = -(-len(self.numbers) // batch_size)
+        if batches < world_size:
+            raise UsageError(
+                f"{side} samples: wanted a batch of {batch_size} for each of {world_size} ranks, "
+                f"got {len(self.numbers)} samples; give more, or a smaller batch size"
+            )
+        self._mine = range(rank, batches - batches % world_size, world_size)
 
     def __len__(self) -> int:
         return len(self._mine)

@@ -67,9 +67,7 @@ class MaskDepthModule(pl.LightningModule):
         losses = losses_of(
             self.config.losses, logits, views.mask, depth, views.depth, self.model.depth_scale
         )
-        self.log_dict(
-            {f"train/{k}": v.detach() for k, v in losses.items()}, batch_size=len(views)
-        )
+        self.log_dict({f"train/{k}": v.detach() for k, v in losses.items()}, batch_size=len(views))
         self.log("loss", losses["loss"].detach(), prog_bar=True, logger=False)
         return losses["loss"]
 

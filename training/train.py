@@ -167,17 +167,17 @@ def describe(data: DataConfig) -> str:
     return f"on the fly from {where}, depth {data.depth}"
 
 
-def _trainer(
-    config: TrainConfig, out: Path, device: torch.device, console: Console
-) -> pl.Trainer:
+def _trainer(config: TrainConfig, out: Path, device: torch.device, console: Console) -> pl.Trainer:
     warnings.filterwarnings("ignore", module="lightning")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     best = ModelCheckpoint(
-        dirpath=out, filename=Path(BEST).stem, monitor="val/iou", mode="max", save_last=True,
+        dirpath=out, filename=Path(BEST).stem, monitor="val/iou", mode="max",
         enable_version_counter=False,
     )  # fmt: skip
-    callbacks: list[pl.Callback] = [best]
+    # Its own callback: Lightning's save_last skips validations that were not the best.
+    last = ModelCheckpoint(dirpath=out, filename=Path(LAST).stem, enable_version_counter=False)
+    callbacks: list[pl.Callback] = [best, last]
     if not sys.stderr.isatty():
         callbacks.append(Lines(console))
     if config.patience:
@@ -189,7 +189,8 @@ def _trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=local if ranks > 1 or device.type == "cpu" else [device.index or 0],
         num_nodes=max(ranks // local, 1),
-        strategy="ddp" if ranks > 1 else "auto",
+        # Without a teacher the depth decoder gets no gradients, which DDP must be told to expect.
+        strategy="ddp_find_unused_parameters_true" if ranks > 1 else "auto",
         precision="bf16-mixed" if computes_bf16(config.precision, device) else "32-true",
         max_epochs=-1 if config.minutes is not None else epochs,
         callbacks=callbacks,
@@ -271,7 +272,10 @@ def config_of(given: argparse.Namespace) -> TrainConfig:
     augment = AugmentConfig.none() if given.no_augment else AugmentConfig()
     known = {k: v for k, v in chosen(TrainConfig).items() if k != "losses"}
     return TrainConfig(
-        **known, data=DataConfig(**chosen(DataConfig)), losses=losses, augment=augment  # type: ignore[arg-type]
+        **known,
+        data=DataConfig(**chosen(DataConfig)),
+        losses=losses,
+        augment=augment,  # type: ignore[arg-type]
     )
 
 

@@ -14,11 +14,11 @@ sys.path.insert(0, str(ROOT))  # `training` is no part of the installed package
 
 
 def scene(side: int, seed: int) -> np.ndarray:
-    """Return (side, side, 3) uint8: smooth colours under a fine texture."""
+    """Return (side, side, 3) uint8: patches with hard edges, which any misalignment shows."""
     rng = np.random.default_rng(seed)
-    coarse = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8))
-    smooth = np.asarray(coarse.resize((side, side), Image.Resampling.BICUBIC)).astype(float)
-    return np.clip(smooth + rng.normal(0, 12, smooth.shape), 0, 255).astype(np.uint8)
+    patches = Image.fromarray(rng.integers(40, 216, (10, 10, 3), dtype=np.uint8))
+    hard = np.asarray(patches.resize((side, side), Image.Resampling.NEAREST)).astype(float)
+    return np.clip(hard + rng.normal(0, 6, hard.shape), 0, 255).astype(np.uint8)
 
 
 def blob(width: int, height: int, seed: int) -> np.ndarray:
@@ -40,7 +40,7 @@ def picture_folders(tmp_path_factory):
         (root / kind).mkdir()
     for i in range(8):
         Image.fromarray(scene(64, i)).save(root / "bg" / f"scene{i}.png")
-        Image.fromarray(blob(20 + 2 * i, 38 - 2 * i, 50 + i)).save(root / "fg" / f"blob{i}.png")
+        Image.fromarray(blob(26 + 2 * i, 40 - 2 * i, 50 + i)).save(root / "fg" / f"blob{i}.png")
     return root / "bg", root / "fg"
 
 

@@ -36,18 +36,18 @@ def config(data):
 
 
 @pytest.fixture(scope="module")
-def learnt(tmp_path_factory, picture_folders, teacher):
-    """A tiny network trained for some seconds, with depth; its run folder."""
+def learnt(tmp_path_factory, picture_folders):
+    """A tiny network trained for some seconds; its run folder."""
     from training.config import DataConfig
 
     backgrounds, foregrounds = picture_folders
     data = DataConfig(
         backgrounds=str(backgrounds), foregrounds=str(foregrounds), size=48, canvas=48,
-        placements=20, validation_share=0.25, depth=str(teacher), depth_input=32,
+        placements=20, validation_share=0.25, depth="none",
     )  # fmt: skip
     config = TrainConfig(
-        preset="tiny", device="cpu", batch_size=16, steps=160, validate_every=80, rate=1e-2,
-        validation_samples=64, data=data, losses=LossConfig(ssim=0),
+        preset="tiny", device="cpu", precision="fp32", batch_size=16, steps=160, rate=5e-3,
+        validate_every=80, validation_samples=64, data=data,
     )  # fmt: skip
     out = tmp_path_factory.mktemp("run") / "learnt"
     train(config, out)
@@ -60,8 +60,7 @@ def test_learns_far_above_the_baselines(learnt):
     scores = record["scores"]
     floor = max(scores["difference"]["iou"], scores["always background"]["iou"])
     assert scores["tiny"]["iou"] > 0.6
-    assert scores["tiny"]["iou"] > floor + 0.15
-    assert 0 <= scores["tiny"]["delta1"] <= 1
+    assert scores["tiny"]["iou"] > floor + 0.1
     assert record["augmented"]
     assert record["parameters"] < 100_000
     assert 0 < record["share_waiting_for_data"] < 1
@@ -76,10 +75,23 @@ def test_a_run_leaves_what_it_promises(learnt):
 
     events = EventAccumulator(str(learnt))
     events.Reload()
-    assert {"train/loss", "val/iou", "val/rmse", "pace/share_waiting_for_data"} <= set(
+    assert {"train/loss", "val/iou", "val/boundary_f", "pace/share_waiting_for_data"} <= set(
         events.Tags()["scalars"]
     )
     assert events.Tags()["images"] == ["validation"]
+
+
+def test_learns_the_teachers_depth(config, teacher, tmp_path):
+    data = replace(config.data, depth=str(teacher), depth_input=32)
+    losses = LossConfig(bce=0.01, dice=0, l1=1, rmse=0.1, ssim=0.1, gradient=0.1)
+    config = replace(config, data=data, losses=losses, rate=1e-2, validate_every=4)
+    found = []
+    for steps in (4, 40):
+        trainer = train(replace(config, steps=steps), tmp_path / str(steps))
+        found.append({k: float(v) for k, v in trainer.callback_metrics.items()})
+    assert found[1]["val/rmse"] < 0.85 * found[0]["val/rmse"]
+    assert found[1]["val/delta1"] > 0.5
+    assert {f"train/{name}" for name in ("l1", "rmse", "ssim", "gradient")} <= set(found[1])
 
 
 class Stopped(Exception):
@@ -96,9 +108,10 @@ def test_resume_continues_to_the_bit(config, tmp_path, monkeypatch, stop_after):
             module.trainer.save_checkpoint(tmp_path / "cut" / LAST)
             raise Stopped
 
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
+    with monkeypatch.context() as patch:
         patch.setattr(MaskDepthModule, "on_train_batch_end", stop)
-        train(config, tmp_path / "cut")
+        with pytest.raises(Stopped):
+            train(config, tmp_path / "cut")
     train(config, tmp_path / "cut", resume=True)
     found = torch.load(tmp_path / "cut" / LAST, weights_only=True)
     assert found["global_step"] == wanted["global_step"] == 6
@@ -109,12 +122,14 @@ def test_resume_continues_to_the_bit(config, tmp_path, monkeypatch, stop_after):
         for name, value in state.items():
             assert torch.equal(torch.as_tensor(value), torch.as_tensor(states[1][number][name]))
     fresh = MaskDepthModule(config.to_dict()).state_dict()
-    assert not torch.equal(fresh["model.stem.0.weight"], wanted["state_dict"]["model.stem.0.weight"])
+    stem = "model.stem.0.weight"
+    assert not torch.equal(fresh[stem], wanted["state_dict"][stem])  # it did learn
 
 
 def test_two_processes_share_a_pass_without_overlap(config, tmp_path):
     count = 6 * 12 * 3  # training backgrounds x cut-outs with mirrors x placements
-    config = replace(config, batch_size=18, steps=6, validate_every=6)  # 2 ranks x 18 x 6 = 216
+    options = {"batch_size": 18, "steps": 6, "validate_every": 6}  # 2 ranks x 18 x 6 = 216
+    config = replace(config, **options, validation_samples=24)
     (tmp_path / "config.json").write_text(json.dumps(config.to_dict()))
     environment = {k: v for k, v in os.environ.items() if not k.startswith("COV_")}
     environment |= {"OMP_NUM_THREADS": "1"}
@@ -188,7 +203,7 @@ def test_evaluate_command_writes_a_record(learnt, tmp_path, capsys):
     record = json.loads(out.read_text())
     assert record["command"].startswith("python -m training.evaluate")
     assert record["samples"] == 16
-    assert Image.open(picture).width == 6 * 48
+    assert Image.open(picture).size == (4 * 48, 8 * 48)  # no depth
     assert evaluate.main(words) == 2
 
 

@@ -42,9 +42,7 @@ def test_no_asset_on_both_sides_nor_its_mirror(bank, seed):
         recipe=recipe, backgrounds=split.validation_backgrounds,
         foregrounds=split.validation_foregrounds,
     )  # fmt: skip
-    mine, theirs = (
-        pixels_of(bank, recipe, s[np.arange(len(s))]) for s in (training, held)
-    )
+    mine, theirs = (pixels_of(bank, recipe, s[np.arange(len(s))]) for s in (training, held))
     assert not mine[0] & theirs[0]
     assert not mine[1] & theirs[1]
     assert len(mine[0]) + len(theirs[0]) == 9
