@@ -85,6 +85,14 @@ class Bank:
             _check_pixels(f"background {i}", array, (canvas, canvas, 3))
         for i, array in enumerate(foregrounds):
             _check_pixels(f"foreground {i}", array, (None, None, 4))
+        for kind, names, count in (
+            ("background", background_names, len(backgrounds)),
+            ("foreground", foreground_names, len(foregrounds)),
+        ):
+            if names is not None and len(names) != count:
+                raise UsageError(
+                    f"{kind} names: wanted {count}, one a {kind}, got {len(names)}; name them all"
+                )
         every = [np.ascontiguousarray(a) for a in foregrounds]
         if mirror:
             every += [np.ascontiguousarray(a[:, ::-1]) for a in foregrounds]

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from evafast.errors import RunError, UsageError
+from evafast.errors import RunError, UsageError, quoted
 
 PLAIN_SECONDS = 5.0
 """Time between two plain progress lines."""
@@ -25,7 +25,7 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print one line and leave with exit code 2."""
-        print(f"error: {message}; see {self.prog} --help", file=sys.stderr)
+        print(f"error: {quoted(message)[1:-1]}; see {self.prog} --help", file=sys.stderr)
         raise SystemExit(2)
 
 

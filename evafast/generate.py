@@ -238,7 +238,7 @@ def parse(arguments: Sequence[str] | None = None) -> GenerateConfig:
 
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
-    if not (width.isdigit() and height.isdigit()):
+    if not (text.isascii() and width.isdecimal() and height.isdecimal()):
         raise argparse.ArgumentTypeError(f"wanted WIDTHxHEIGHT such as 40x50, got {text!r}")
     return int(width), int(height)
 

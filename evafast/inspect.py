@@ -48,12 +48,16 @@ def _parser() -> argparse.ArgumentParser:
     preview = action("preview", _preview, "draw a contact sheet and a page to browse samples")
     preview.add_argument("--out", type=Path, metavar="PREFIX",
                          help="of PREFIX.png and PREFIX.html (default: DIR-preview)")  # fmt: skip
-    preview.add_argument("--sheet", type=int, default=12, metavar="N", help="samples on the sheet")
-    preview.add_argument("--page", type=int, default=96, metavar="N", help="samples on the page")
+    preview.add_argument(
+        "--sheet", type=_at_least(1), default=12, metavar="N", help="samples on the sheet"
+    )
+    preview.add_argument(
+        "--page", type=_at_least(1), default=96, metavar="N", help="samples on the page"
+    )
     check = action("verify", _verify, "check every file; exit code 1 when something is amiss")
     mend = action("repair", _repair, "make again what is missing or damaged, and nothing else")
     for sub in (check, mend):
-        sub.add_argument("--recomposite", type=int, default=200, metavar="N",
+        sub.add_argument("--recomposite", type=_at_least(0), default=200, metavar="N",
                          help="samples to make again and compare")  # fmt: skip
         sub.add_argument("--no-decode", action="store_true", help="only hashes and counts")
     mend.add_argument("--backgrounds", type=Path, metavar="DIR", help="as in the original run")
@@ -61,6 +65,15 @@ def _parser() -> argparse.ArgumentParser:
     mend.add_argument("--depth", help="the original run's model, where its name does not find it")
     mend.add_argument("--device", default="auto", help="for depth; of the original run's type")
     return parser
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def count(text: str) -> int:
+        if not (text.isascii() and text.isdecimal()) or int(text) < least:
+            raise argparse.ArgumentTypeError(f"wanted {least} or more, got {text!r}")
+        return int(text)
+
+    return count
 
 
 def _stats(given: argparse.Namespace, console: Console) -> None:
@@ -103,8 +116,14 @@ def _preview(given: argparse.Namespace, console: Console) -> None:
         f"{name}: {len(dataset):,} samples of {dataset.recipe.background_count} backgrounds and "
         f"{dataset.recipe.foreground_count} cut-outs (mirrors included)"
     )
-    contact_sheet(shown[: given.sheet], title).save(picture)
-    html.write_text(page(shown[: given.page], name, facts), encoding="utf-8")
+    try:
+        contact_sheet(shown[: given.sheet], title).save(picture)
+        html.write_text(page(shown[: given.page], name, facts), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"out: cannot write {quoted(error.filename or prefix)}: {error.strerror}; give "
+            "another --out PREFIX"
+        ) from None
     console.say(f"wrote {quoted(picture)} and {quoted(html)}")
 
 

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from evafast.compositing import Composite, Compositor
 from evafast.errors import UsageError
+from evafast.recipe import checked_indices
 from evafast.timing import StageClock
 
 if TYPE_CHECKING:
@@ -157,17 +158,22 @@ class Pipeline:
         ------
         UsageError
             When `batch_size` is below 1.
+        IndexError
+            When `indices` are not integers or out of range.
         """
         if batch_size < 1:
             raise UsageError(f"batch size: wanted at least 1, got {batch_size}; raise it")
-        if isinstance(indices, slice) or indices is None:
-            indices = range(*(indices or slice(None)).indices(len(self.recipe)))
-        for start in range(0, len(indices), batch_size):  # type: ignore[arg-type]
-            yield self.batch(indices[start : start + batch_size], ring)  # type: ignore[index]
+        wanted: range | NDArray[np.int64]
+        if isinstance(indices, slice) or indices is None:  # not unrolled: it may be very long
+            wanted = range(*(indices or slice(None)).indices(len(self.recipe)))
+        else:
+            wanted = checked_indices(indices, len(self.recipe), "recipe index")
+        for start in range(0, len(wanted), batch_size):
+            yield self.batch(wanted[start : start + batch_size], ring)
 
     def batch(self, indices: ArrayLike, ring: BufferRing | None = None) -> Batch:
         """Make one batch of these sample indices; see `batches`."""
-        placements = self.recipe[np.asarray(indices, dtype=np.int64)]
+        placements = self.recipe[indices]
         buffers = None
         out = None
         if ring is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
+from math import isqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,6 +60,28 @@ class Placements:
         return Placements(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
+def checked_indices(which: int | slice | ArrayLike, count: int, name: str) -> NDArray[np.int64]:
+    """Return indices into `count` things as int64, shape (n,); negative ones count from the end.
+
+    Raises
+    ------
+    IndexError
+        When they are not integers (bool is none) or out of range.
+    """
+    if isinstance(which, slice):
+        return np.arange(*which.indices(count), dtype=np.int64)
+    index = np.atleast_1d(np.asarray(which))
+    if index.size == 0:
+        return index.astype(np.int64).reshape(-1)
+    if index.dtype.kind not in "iu" or index.ndim != 1:
+        raise IndexError(f"{name}: wanted integers in a row, got {index.dtype} {index.shape}")
+    low, high = int(index.min()), int(index.max())
+    if low < -count or high >= count:
+        raise IndexError(f"{name}: wanted {-count} to {count - 1}, got {low} to {high}")
+    index = index.astype(np.int64)
+    return np.where(index < 0, index + count, index)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Recipe:
     """All samples of a data set, none of them made yet.
@@ -98,6 +121,7 @@ class Recipe:
         sizes = np.array(self.foreground_sizes, dtype=np.int64).reshape(-1, 2)
         sizes.setflags(write=False)
         object.__setattr__(self, "foreground_sizes", sizes)
+        len_ = self.background_count * len(sizes) * self.placements
         for name, value in (
             ("backgrounds", self.background_count),
             ("foregrounds", len(sizes)),
@@ -105,6 +129,11 @@ class Recipe:
         ):
             if value < 1:
                 raise UsageError(f"{name}: wanted at least 1, got {value}; give more")
+        if self.placements >= 2**31 or len_ >= 2**62:
+            raise UsageError(
+                f"placements: wanted fewer than 2**31, and 2**62 samples in all, got "
+                f"{self.placements:,} and {len_:,}; lower them"
+            )
         if not 0 <= self.seed < 2**64:
             raise UsageError(f"seed: wanted 0 to 2**64-1, got {self.seed}; choose another")
         if sizes.min() < 1 or sizes.max() > self.canvas:
@@ -149,19 +178,7 @@ class Recipe:
         IndexError
             When an index lies outside ``-len .. len-1``.
         """
-        count = len(self)
-        if isinstance(which, slice):
-            index = np.arange(*which.indices(count), dtype=np.int64)
-        else:
-            index = np.atleast_1d(np.asarray(which))
-            if index.dtype.kind not in "iu":
-                if index.size:
-                    raise IndexError(f"recipe index: wanted integers, got {index.dtype}")
-                index = index.astype(np.int64)
-            index = index.astype(np.int64, copy=False)
-            if index.size and (index.min() < -count or index.max() >= count):
-                raise IndexError(f"recipe index: wanted {-count} to {count - 1}, got {which}")
-            index = np.where(index < 0, index + count, index)
+        index = checked_indices(which, len(self), "recipe index")
         pair, placement = np.divmod(index, self.placements)
         background, foreground = np.divmod(pair, len(self._sizes))
         height, width = self._sizes[foreground].T
@@ -200,11 +217,7 @@ class ShuffledOrder:
 
     def __getitem__(self, positions: slice | ArrayLike) -> NDArray[np.int64]:
         """Return the sample indices at these positions of the shuffled order."""
-        if isinstance(positions, slice):
-            positions = np.arange(*positions.indices(self.count))
-        index = np.atleast_1d(np.asarray(positions, dtype=np.int64))
-        if index.size and (index.min() < 0 or index.max() >= self.count):
-            raise IndexError(f"position: wanted 0 to {self.count - 1}, got {positions}")
+        index = checked_indices(positions, self.count, "position")
         index = self._permute(index)
         outside = index >= self.count
         while outside.any():
@@ -213,7 +226,7 @@ class ShuffledOrder:
         return index
 
     def _permute(self, cell: NDArray[np.int64]) -> NDArray[np.int64]:
-        columns = int(np.ceil(np.sqrt(self.count)))
+        columns = isqrt(self.count - 1) + 1
         rows = -(-self.count // columns)
         row, column = np.divmod(cell, columns)
         for turn in range(self.rounds):

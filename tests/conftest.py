@@ -10,6 +10,7 @@ from PIL import Image
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+
 @pytest.fixture(scope="session")
 def bank():
     """A bank of 3 backgrounds at 64 px and 4 cut-outs of odd sizes, with their mirrors."""

@@ -202,7 +202,7 @@ def test_a_strangers_folder_is_left_alone(folders, tmp_path, capsys):
     assert "'thesis.txt'; choose another --out" in capsys.readouterr().err
     assert tree(tmp_path).keys() == {"thesis.txt"}
     assert run(folders, tmp_path / "thesis.txt") == 2
-    assert "got the file" in capsys.readouterr().err
+    assert "wanted a folder, got" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,8 @@ def test_planning_does_not_grow_with_the_count():
         ({"seed": 2**64}, "seed: wanted 0 to"),
         ({"foreground_sizes": [(17, 5)]}, "foreground size: wanted 1 to 16"),
         ({"foreground_sizes": [(0, 5)]}, "foreground size: wanted 1 to 16"),
+        ({"placements": 2**31}, "placements: wanted fewer than"),
+        ({"background_count": 2**40, "placements": 2**30}, "2\\*\\*62 samples in all"),
     ],
 )
 def test_bad_recipes_are_refused(changes, said):
@@ -116,7 +118,9 @@ def test_bad_recipes_are_refused(changes, said):
         recipe(**changes)
 
 
-@pytest.mark.parametrize("index", [60, -61, [0, 60], [0.5]])
+@pytest.mark.parametrize("index", [60, -61, [0, 60], [0.5], [True, False], "3", [[0, 1]]])
 def test_bad_indices_are_refused(index):
     with pytest.raises(IndexError, match="recipe index: wanted"):
         recipe()[index]
+    with pytest.raises(IndexError, match="position: wanted"):
+        recipe().order[index]

@@ -112,7 +112,10 @@ class OutputFormat:
             )
         if network is not None and self.network_input is not None:
             self._check(
-                "out.network_input", network, (count, 3, side, side), self.network_input,
+                "out.network_input",
+                network,
+                (count, 3, side, side),
+                self.network_input,
                 channels_last=True,
             )
 

@@ -202,6 +202,8 @@ def _mend_parts(
 
     def recorded(part: Part, pieces: list[dict], facts: Facts) -> None:
         ranges[part.number] = facts
+
+    def refuse_other_bytes(part: Part, pieces: list[dict]) -> None:
         for made, lost in zip(pieces, wanted[part.number]["pieces"], strict=True):
             if made["sha256"] != lost["sha256"]:
                 raise RunError(
@@ -216,7 +218,8 @@ def _mend_parts(
     bank_names = BankNames(bank.background_names, bank.foreground_names)
     with Sink(
         layout, codec, dataset.names, bank_names, HostTransfer(encoding, clock=clock),
-        workers=2, clock=clock, on_part=recorded, on_samples=advance,
+        workers=2, clock=clock, on_part=recorded, before_commit=refuse_other_bytes,
+        on_samples=advance,
     ) as sink:  # fmt: skip
         for number in again:
             size = manifest["samples_per_part"]

@@ -99,7 +99,7 @@ def statistics(
     ):
         for i in range(count):
             file = f"{kind}/{named(i)}.png"
-            table[kind].add(decode_picture(dataset.store.read(file), file))
+            table[kind].add(dataset.read_asset(file))
 
     def decode(job: tuple[str, dict[str, bytes]]) -> dict[str, NDArray]:
         name, files = job

@@ -89,9 +89,13 @@ def verify(
         When there is no finished data set.
     """
     verdict = Verdict()
-    if store.exists(MANIFEST) and sound_manifest(store.read(MANIFEST)) is None:
+    there = store.exists(MANIFEST)
+    copy = sound_manifest(store.read(MANIFEST_COPY)) if store.exists(MANIFEST_COPY) else None
+    if there and sound_manifest(store.read(MANIFEST)) is None:
         verdict.findings.append(Finding("damaged", MANIFEST, "not what was written"))
-        copy = sound_manifest(store.read(MANIFEST_COPY)) if store.exists(MANIFEST_COPY) else None
+    elif not there and copy is not None:
+        verdict.findings.append(Finding("missing", MANIFEST, "not there"))
+    if verdict.findings:
         if copy is None:
             return verdict
         manifest = copy
@@ -113,6 +117,8 @@ def verify(
             verdict.findings.append(Finding("foreign", name, "not of this data set; left alone"))
     if not verdict.damage:
         dataset = StoredDataset(store)
+        for name in untrue_assets(dataset):
+            verdict.findings.append(Finding("untrue", name, "not the asset that was read"))
         if decode:
             _decode_all(dataset, verdict, advance)
         if not verdict.damage and recomposite:
@@ -217,6 +223,28 @@ def _decode_all(dataset: StoredDataset, verdict: Verdict, advance: Callable[[int
     verdict.decoded = sum(entry.sums.images for entry in table.values())
 
 
+def untrue_assets(dataset: StoredDataset) -> list[str]:
+    """Return the files of bg/ and fg/ that are missing or not of the pixels in the manifest."""
+    return [file for file, pixels in _exported(dataset) if pixels is None]
+
+
+def _exported(dataset: StoredDataset) -> Iterator[tuple[str, np.ndarray | None]]:
+    manifest, names = dataset.manifest, dataset.names
+    for kind, named, entries in (
+        ("bg", names.background, manifest["backgrounds"]),
+        ("fg", names.foreground, manifest["foregrounds"]),
+    ):
+        for i, entry in enumerate(entries):
+            file = f"{kind}/{named(i)}.png"
+            try:
+                pixels = dataset.read_asset(file)
+            except RunError:
+                yield file, None
+                continue
+            sound = hashlib.sha256(pixels.tobytes()).hexdigest() == entry["sha256"]
+            yield file, pixels if sound else None
+
+
 def exported_bank(dataset: StoredDataset) -> Bank:
     """Return the bank that the data set was made from, from its own bg/ and fg/.
 
@@ -227,27 +255,22 @@ def exported_bank(dataset: StoredDataset) -> Bank:
     """
     from evafast.bank import Bank
 
-    manifest, names = dataset.manifest, dataset.names
+    manifest = dataset.manifest
     pixels: dict[str, list] = {"bg": [], "fg": []}
-    for kind, named in (("bg", names.background), ("fg", names.foreground)):
-        entries = manifest["backgrounds" if kind == "bg" else "foregrounds"]
-        for i, entry in enumerate(entries):
-            file = f"{kind}/{named(i)}.png"
-            try:
-                picture = decode_picture(dataset.store.read(file), file)
-            except (OSError, RunError):
-                picture = np.empty((0, 0, 3), np.uint8)
-            if hashlib.sha256(picture.tobytes()).hexdigest() != entry["sha256"]:
-                raise UsageError(
-                    f"asset: wanted {file} as it was written, got another or none; run "
-                    "python -m evafast.inspect repair on the data set first"
-                )
-            pixels[kind].append(picture)
+    for file, picture in _exported(dataset):
+        if picture is None:
+            raise UsageError(
+                f"asset: wanted {file} as it was written, got another or none; run "
+                "python -m evafast.inspect repair on the data set first"
+            )
+        pixels[file[:2]].append(picture)
+    originals = [f["name"] for f in manifest["foregrounds"] if not f["mirrored"]]
     return Bank.from_arrays(
-        pixels["bg"], pixels["fg"], mirror=False,
+        pixels["bg"],
+        pixels["fg"][: len(originals)],  # their mirrors were just seen to be their mirrors' pixels
         background_names=[b["name"] for b in manifest["backgrounds"]],
-        foreground_names=[f["name"] for f in manifest["foregrounds"] if not f["mirrored"]],
-    )  # fmt: skip
+        foreground_names=originals,
+    )
 
 
 def _recomposite(dataset: StoredDataset, verdict: Verdict, count: int) -> None:

@@ -18,6 +18,8 @@ from evafast.storage.naming import (
 )
 from evafast.storage.store import WORKING_FOLDER, LocalStore
 
+_File = tuple[str, str, bytes]  # name, SHA-256, and the bytes where they are not staged
+
 if TYPE_CHECKING:
     from evafast.storage.sample import Encoded, EncodedSample, Part
     from evafast.storage.store import Store
@@ -39,29 +41,43 @@ class FolderLayout:
     """Image, mask and depth in three parallel trees."""
 
     name = "folder"
+    index_files: tuple[str, ...] = ()
 
     def __init__(self, store: Store, image_suffix: str) -> None:
         self._store = store
         self._suffix = image_suffix
 
-    def pack(self, part: Part, encoded: Encoded) -> list[tuple[str, str]]:
-        """Stage the files of some samples, in an encoder thread; return ``(name, SHA-256)``."""
-        listed = []
+    def pack(self, part: Part, encoded: Encoded) -> list[_File]:
+        """Stage the files of some samples, in an encoder thread; remotely, keep them in memory."""
+        packed = []
         for sample in encoded.samples:
             for folder, inner, data in sample_files(sample, self._suffix):
                 name = f"{folder}/{inner}"
+                digest = hashlib.sha256(data).hexdigest()
                 if isinstance(self._store, LocalStore):
                     self._stage(part, name, data)
-                else:
-                    self._store.write(name, data)
-                listed.append((name, hashlib.sha256(data).hexdigest()))
-        return listed
+                    data = b""
+                packed.append((name, digest, data))
+        return packed
 
     def _stage(self, part: Part, name: str, data: bytes) -> None:
         assert isinstance(self._store, LocalStore)
         path = staging_path(self._store, part, name)
         with self._store.failing_in_one_line(), open(path, "wb") as stream:
             stream.write(data)
+
+    def is_there(self, record: dict) -> bool:
+        """Tell whether a part's list and every file on it are there."""
+        listing = record["pieces"][0]
+        if not self._store.exists(listing["file"]):
+            return False
+        names = (
+            line.partition("  ")[2]
+            for line in self._store.read(listing["file"]).decode().splitlines()
+        )
+        return self._store.size(listing["file"]) == listing["size"] and all(
+            map(self._store.exists, names)
+        )
 
     def begin(self, part: Part) -> _StagedPart:
         """Begin a part; its files appear at its commit."""
@@ -81,33 +97,41 @@ class _StagedPart:
     def __init__(self, store: Store, part: Part) -> None:
         self._store = store
         self._part = part
-        self._listed: list[tuple[str, str]] = []
-        self._made: set[str] = set()
+        self._files: list[_File] = []
         if isinstance(store, LocalStore):
             os.makedirs(os.path.dirname(staging_path(store, part, "x")), exist_ok=True)
 
-    def append(self, listed: list[tuple[str, str]]) -> None:
-        """Take note of staged files."""
-        self._listed += listed
+    def append(self, packed: list[_File]) -> None:
+        """Take note of packed files."""
+        self._files += packed
 
-    def commit(self) -> list[dict]:
-        """Move the files to their places and write their checksum list."""
+    def pieces(self) -> list[dict]:
+        """Return what the manifest records: the checksum list, which has all the rest."""
+        text = self._listing()
+        digest = hashlib.sha256(text).hexdigest()
+        return [{"file": checksum_name(self._part.number), "size": len(text), "sha256": digest}]
+
+    def commit(self) -> None:
+        """Move the files to their places, then write their checksum list."""
         if isinstance(self._store, LocalStore):
             with self._store.failing_in_one_line():
                 self._move(self._store)
-        text = "".join(f"{digest}  {name}\n" for name, digest in self._listed).encode()
-        name = checksum_name(self._part.number)
-        self._store.write(name, text)
-        digest = hashlib.sha256(text).hexdigest()
-        return [{"file": name, "size": len(text), "sha256": digest}]
+        else:
+            for name, _, data in self._files:
+                self._store.write(name, data)
+        self._store.write(checksum_name(self._part.number), self._listing())
+
+    def _listing(self) -> bytes:
+        return "".join(f"{digest}  {name}\n" for name, digest, _ in self._files).encode()
 
     def _move(self, store: LocalStore) -> None:
         os.sync()  # contents first, names after: a power cut leaves no empty file under a name
-        for name, _ in self._listed:
+        made: set[str] = set()
+        for name, _, _ in self._files:
             target = store.path(name)
-            if (folder := str(target.parent)) not in self._made:
+            if (folder := str(target.parent)) not in made:
                 os.makedirs(folder, exist_ok=True)
-                self._made.add(folder)
+                made.add(folder)
             os.replace(staging_path(store, self._part, name), target)
         os.rmdir(os.path.dirname(staging_path(store, self._part, "x")))
 

@@ -19,8 +19,11 @@ class PartWriter(Protocol):
     def append(self, packed: Any) -> None:
         """Take what `Layout.pack` made; in order, in one thread."""
 
-    def commit(self) -> list[dict]:
-        """Make the part appear; return its pieces: file, size and SHA-256 (and place inside)."""
+    def pieces(self) -> list[dict]:
+        """End the part; return its pieces: file, size and SHA-256. Nothing appears yet."""
+
+    def commit(self) -> None:
+        """Make the part appear, after `pieces`."""
 
     def discard(self) -> None:
         """Drop the part; nothing of it stays under its name."""
@@ -30,12 +33,17 @@ class Layout(Protocol):
     """How samples lie on disk."""
 
     name: str
+    index_files: tuple[str, ...]
+    """Files that `finish` writes beside the parts."""
 
     def __init__(self, store: Store, image_suffix: str) -> None:
         """Write to a store; composites end in this suffix."""
 
     def pack(self, part: Part, encoded: Encoded) -> Any:
         """Make some samples ready for appending; runs in encoder threads."""
+
+    def is_there(self, record: dict) -> bool:
+        """Tell whether the files of a recorded part are where the record says, by their sizes."""
 
     def begin(self, part: Part) -> PartWriter:
         """Begin a part, before any of its samples are packed."""

@@ -22,8 +22,8 @@ _CHUNK = 8192
 def csv_field(text: str) -> str:
     """Return a file name as a CSV field: quoted where need be, undecodable bytes escaped."""
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="").writerow([text])
-    return stream.getvalue().encode("utf-8", "backslashreplace").decode()
+    csv.writer(stream, lineterminator="\r\n").writerow([text])
+    return stream.getvalue()[:-2].encode("utf-8", "backslashreplace").decode()
 
 
 def write_samples(

@@ -39,17 +39,16 @@ def read_manifest(store: Store) -> dict:
     UsageError
         When there is none, it is damaged, or of a format that this version does not know.
     """
-    try:
-        manifest = sound_manifest(store.read(MANIFEST))
-    except FileNotFoundError:
+    if not store.exists(MANIFEST) and not store.exists(MANIFEST_COPY):
         raise UsageError(
             f"data set: wanted a finished one, got {quoted(store)} without {MANIFEST}; finish it "
             "with the command that began it, or check the path"
-        ) from None
+        )
+    manifest = sound_manifest(store.read(MANIFEST)) if store.exists(MANIFEST) else None
     if manifest is None:
         raise UsageError(
-            f"data set: {MANIFEST} of {quoted(store)} is damaged; run python -m evafast.inspect "
-            "repair on it"
+            f"data set: {MANIFEST} of {quoted(store)} is damaged or lost; run python -m "
+            "evafast.inspect repair on it"
         )
     if manifest.get("format") != FORMAT:
         raise UsageError(

@@ -6,6 +6,9 @@ samples costs no more than opening one of ten.
 
 from __future__ import annotations
 
+import os
+import struct
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -48,11 +51,11 @@ class Members:
     def __init__(self, store: Store, manifest: dict) -> None:
         self._store, self._manifest = store, manifest
         self._fields = fields_of(manifest)
-        self._streams: dict[str, BinaryIO] = {}
+        self._streams: dict[tuple[int, int, str], BinaryIO] = {}
         self._places: dict[int, dict[str, NDArray[np.int64]]] = {}
 
     def __getstate__(self) -> dict:
-        """Leave open files and what was found behind: a worker opens its own."""
+        """Leave open files and what was found behind: another process opens its own."""
         return {**self.__dict__, "_streams": {}, "_places": {}}
 
     def read(self, part: Part, row: int, name: str, field: str) -> bytes:
@@ -72,7 +75,7 @@ class Members:
             stream = self._open(self._file(part, field))
             stream.seek(start)
             return stream.read(size)
-        except (OSError, IndexError, ValueError) as error:
+        except (OSError, IndexError, ValueError, struct.error) as error:
             raise RunError(
                 f"{name}: wanted its {field} in {self._store}, got none ({error}); "
                 "run python -m evafast.inspect verify on it"
@@ -84,9 +87,11 @@ class Members:
         return f"{FOLDERS[field]}.zip"
 
     def _open(self, name: str) -> BinaryIO:
-        if name not in self._streams:
-            self._streams[name] = self._store.open(name)
-        return self._streams[name]
+        """Return a stream of this process and thread alone: a stream has one position."""
+        mine = os.getpid(), threading.get_ident(), name
+        if mine not in self._streams:
+            self._streams[mine] = self._store.open(name)
+        return self._streams[mine]
 
     def _find(self, part: Part) -> dict[str, NDArray[np.int64]]:
         """Return ``{field: (n, 2) start and size}`` of a part."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from evafast import __version__
+from evafast.errors import quoted
 
 if TYPE_CHECKING:
     from evafast.bank import Bank
@@ -84,8 +85,12 @@ def make_plan(
 def first_difference(there: Any, wanted: Any, path: str = "") -> str | None:
     """Return where two plans differ first, as ``seed: there 0, wanted 1``, or None."""
     for at, old, new in _differences(there, wanted, path):
-        return f"{at}: there {old}, wanted {new}"
+        return f"{at}: there {_shown(old)}, wanted {_shown(new)}"
     return None
+
+
+def _shown(value: Any) -> str:
+    return quoted(value)[1:-1]  # names may hold anything, line breaks too
 
 
 def _differences(there: Any, wanted: Any, path: str) -> Iterator[tuple[str, Any, Any]]:

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Dataset
 
+from evafast.errors import RunError
 from evafast.pipeline import Batch
-from evafast.recipe import Recipe
+from evafast.recipe import Recipe, checked_indices
 from evafast.storage.codec import decode_picture
 from evafast.storage.manifest import read_manifest
 from evafast.storage.members import Members, fields_of
@@ -87,24 +88,19 @@ class StoredDataset(Dataset):
 
     def __getitem__(self, which: int | slice | ArrayLike) -> Batch:
         """Read the samples at these positions."""
-        if isinstance(which, slice):
-            return self.__getitems__(range(*which.indices(len(self))))
-        return self.__getitems__(np.atleast_1d(np.asarray(which)).tolist())
+        return self.__getitems__(which)
 
-    def __getitems__(self, positions: Sequence[int]) -> Batch:
+    def __getitems__(self, positions: int | slice | ArrayLike) -> Batch:
         """Read a batch.
 
         Raises
         ------
         IndexError
-            When a position is out of range.
+            When a position is not an integer or out of range.
         RunError
             When a file is missing or does not decode; the text names it.
         """
-        rows = np.array(positions, dtype=np.int64)
-        rows = np.where(rows < 0, rows + len(self), rows)
-        if rows.size and (rows.min() < 0 or rows.max() >= len(self)):
-            raise IndexError(f"position: wanted 0 to {len(self) - 1}, got {positions}")
+        rows = checked_indices(positions, len(self), "position")
         placements = self.recipe[self.recipe.order[rows]]
         names = self.names.samples(placements)
         side = self.recipe.canvas
@@ -123,8 +119,9 @@ class StoredDataset(Dataset):
             mask=mask[:, None],
             _backgrounds=self._all_backgrounds(),
         )
-        if depth:
-            batch.depth = self._decode_depth(np.stack(depth), rows)
+        if self.manifest["depth"]:
+            codes = np.stack(depth) if depth else np.empty((0, side, side), np.uint8)
+            batch.depth = self._decode_depth(codes, rows)
             batch.finite = torch.ones(len(rows), dtype=torch.bool)
         return batch
 
@@ -139,6 +136,19 @@ class StoredDataset(Dataset):
             field: self._members.read(part, row, name, field)
             for field in fields or fields_of(self.manifest)
         }
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return self.store.read(name)
+        except OSError as error:
+            raise RunError(
+                f"{name}: wanted it in {self.store}, got none ({error}); "
+                "run python -m evafast.inspect verify on it"
+            ) from None
+
+    def read_asset(self, name: str) -> NDArray[np.uint8]:
+        """Return the pixels of a file of ``bg/`` or ``fg/``; RunError when it is not there."""
+        return decode_picture(self._read(name), name)
 
     def placements_at(self, positions: slice | ArrayLike) -> Placements:
         """Return what was pasted where, without reading any picture."""
@@ -159,7 +169,7 @@ class StoredDataset(Dataset):
         from evafast.depth.encoding import EncodedDepth, decode
 
         if self._ranges is None:
-            self._ranges = np.load(io.BytesIO(self.store.read(DEPTH_RANGE)))
+            self._ranges = np.load(io.BytesIO(self._read(DEPTH_RANGE)))
         low, high = torch.from_numpy(self._ranges[rows]).unbind(1)
         encoded = EncodedDepth(
             codes=torch.from_numpy(codes), low=low, high=high,
@@ -171,7 +181,7 @@ class StoredDataset(Dataset):
     def _all_backgrounds(self) -> torch.Tensor:
         if self._backgrounds is None:
             pictures = [
-                decode_picture(self.store.read(name := f"bg/{self.names.background(i)}.png"), name)
+                self.read_asset(f"bg/{self.names.background(i)}.png")
                 for i in range(self.recipe.background_count)
             ]
             self._backgrounds = torch.from_numpy(np.stack(pictures))

@@ -14,8 +14,14 @@ from numpy.typing import NDArray
 
 from evafast.errors import UsageError, quoted
 from evafast.storage.codec import encode_asset
+from evafast.storage.layouts import LAYOUTS
 from evafast.storage.listing import write_samples
-from evafast.storage.manifest import MANIFEST_COPY, read_manifest, write_manifest
+from evafast.storage.manifest import (
+    MANIFEST_COPY,
+    read_manifest,
+    sound_manifest,
+    write_manifest,
+)
 from evafast.storage.naming import DEPTH_FOLDER, DEPTH_RANGE, MANIFEST, SAMPLES, Names
 from evafast.storage.plan import first_difference
 from evafast.storage.sample import BankNames, Facts, Part
@@ -111,15 +117,16 @@ class Run:
         self._records[part.number] = record
 
     def write_assets(self, bank: Bank, names: Names) -> None:
-        """Write the preprocessed assets that are not there yet, lossless."""
+        """Write the preprocessed assets, lossless; what is there already must be just that."""
         for i, pixels in enumerate(bank.backgrounds):
             self._write_asset(f"bg/{names.background(i)}.png", pixels)
         for i in range(bank.foreground_count):
             self._write_asset(f"fg/{names.foreground(i)}.png", bank.foreground(i))
 
     def _write_asset(self, name: str, pixels: NDArray[np.uint8]) -> None:
-        if not self.store.exists(name):
-            self.store.write(name, encode_asset(pixels))
+        data = encode_asset(pixels)
+        if not self.store.exists(name) or self.store.read(name) != data:
+            self.store.write(name, data)
 
     def finish(self, layout: Layout, bank: Bank, recipe: Recipe) -> dict:
         """Write what is left, the manifest last; return the manifest."""
@@ -134,7 +141,7 @@ class Run:
         manifest = {
             **self.plan,
             "statistics": {name: self._statistics(name, s) for name, s in sums.items()},
-            "files": {name: self._measured(name) for name in self._other_files(layout, records)},
+            "files": {name: self._measured(name) for name in self._other_files(layout)},
             **extra,
             "parts": [{k: r[k] for k in ("part", "count", "pieces")} for r in records],
         }
@@ -142,12 +149,20 @@ class Run:
         self.complete = True
         return manifest
 
-    def _other_files(self, layout: Layout, records: list[dict]) -> list[str]:
+    def _other_files(self, layout: Layout) -> list[str]:
         """Return the names of all files that are no part's."""
-        inside = {piece["file"] for record in records for piece in record["pieces"]}
-        names = [name for folder in ("bg", "fg", "shards") for name in self.store.names(folder)]
-        alone = [name for name in (SAMPLES, DEPTH_RANGE) if self.store.exists(name)]
-        return [*alone, *(name for name in names if name not in inside)]
+        names = Names(
+            backgrounds=len(self.plan["backgrounds"]),
+            foregrounds=len(self.plan["foregrounds"]),
+            placements=self.plan["placements"],
+        )
+        return [
+            SAMPLES,
+            *([DEPTH_RANGE] if self.plan["depth"] else []),
+            *layout.index_files,
+            *(f"bg/{names.background(i)}.png" for i in range(names.backgrounds)),
+            *(f"fg/{names.foreground(i)}.png" for i in range(names.foregrounds)),
+        ]
 
     def _measured(self, name: str) -> dict:
         data = self.store.read(name)
@@ -168,7 +183,9 @@ class Run:
 
     def _refuse_strangers(self) -> None:
         """Refuse, before anything is written, a folder that evafast did not begin."""
-        if self.store.exists(MANIFEST) or self.store.exists(_PLAN):
+        if any(self.store.exists(name) for name in (_PLAN, MANIFEST_COPY)):
+            return
+        if self.store.exists(MANIFEST) and sound_manifest(self.store.read(MANIFEST)) is not None:
             return
         if strangers := self.store.names():
             raise UsageError(
@@ -177,18 +194,38 @@ class Run:
             )
 
     def _open(self) -> None:
-        if self.store.exists(MANIFEST):
+        if self.store.exists(MANIFEST) or self.store.exists(MANIFEST_COPY):
             there = read_manifest(self.store)
             self._refuse_difference({key: there.get(key) for key in self.plan}, "holds")
             self._records = {record["part"]: record for record in there["parts"]}
             self.complete = True
         elif self.store.exists(_PLAN):
-            self._refuse_difference(json.loads(self.store.read(_PLAN)), "was begun with")
-            for number in self.parts:
-                if self.store.exists(_journal_name(number)):
-                    self._records[number] = json.loads(self.store.read(_journal_name(number)))
+            self._refuse_difference(self._begun_plan(), "was begun with")
+            self._records = {r["part"]: r for r in self._journal()}
         else:
             self.store.write(_PLAN, json.dumps(self.plan).encode())
+
+    def _begun_plan(self) -> dict:
+        try:
+            return json.loads(self.store.read(_PLAN))
+        except ValueError:
+            raise UsageError(
+                f"out: {quoted(_PLAN)} in {quoted(self.store)} is damaged, so the run cannot go "
+                "on; choose another --out"
+            ) from None
+
+    def _journal(self) -> Iterator[dict]:
+        """Yield the records of the parts that are really there; the others are made again."""
+        layout = LAYOUTS[self.plan["layout"]](self.store, "")
+        for number in self.parts:
+            if not self.store.exists(_journal_name(number)):
+                continue
+            try:
+                record = json.loads(self.store.read(_journal_name(number)))
+                if layout.is_there(record):
+                    yield record
+            except (ValueError, KeyError, TypeError):
+                continue
 
     def _refuse_difference(self, there: dict, verb: str) -> None:
         if difference := first_difference(there, self.plan):

@@ -48,6 +48,8 @@ class Sink:
     clock : StageClock
     on_part : callable
         Told ``(part, pieces, facts)`` of each committed part, in the writer thread.
+    before_commit : callable
+        Told ``(part, pieces)`` before a part appears; when it raises, the part does not.
     on_samples : callable
         Told how many more samples were written, in the writer thread.
     """
@@ -63,12 +65,14 @@ class Sink:
         workers: int,
         clock: StageClock,
         on_part: Callable[[Part, list[dict], Facts], None],
+        before_commit: Callable[[Part, list[dict]], None] = lambda part, pieces: None,
         on_samples: Callable[[int], None] = lambda count: None,
     ) -> None:
         self._layout, self._codec = layout, codec
         self._names, self._bank_names = names, bank_names
         self._transfer, self._clock = transfer, clock
         self._on_part, self._on_samples = on_part, on_samples
+        self._before_commit = before_commit
         self._part: Part | None = None
         self._error: BaseException | None = None
         self._stop = threading.Event()
@@ -86,7 +90,7 @@ class Sink:
             self._stop.set()
         self._queue.put(("end", None))
         self._writer.join()
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown()
         if kind is None:
             self._raise()
 
@@ -151,7 +155,8 @@ class Sink:
                 if what == "begin":
                     open_writers.append(value[1])
                 if self._error is not None or self._stop.is_set():
-                    if isinstance(value, Future) and not value.cancel():
+                    self._stop.set()
+                    if isinstance(value, Future):  # never cancelled: it hands its buffers back
                         value.exception()
                     continue
                 try:
@@ -180,7 +185,14 @@ class Sink:
 
     def _commit_part(self, part: Part, writer: PartWriter, facts: Facts) -> None:
         with self._clock("commit"):
-            self._on_part(part, writer.commit(), facts)
+            try:
+                pieces = writer.pieces()
+                self._before_commit(part, pieces)
+            except BaseException:
+                writer.discard()
+                raise
+            writer.commit()
+            self._on_part(part, pieces, facts)
 
 
 class _Countdown:

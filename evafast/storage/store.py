@@ -56,8 +56,8 @@ class LocalStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        if root.exists() and not root.is_dir():
-            raise UsageError(f"out: wanted a folder, got the file {quoted(root)}; choose another")
+        if os.path.lexists(root) and not root.is_dir():
+            raise UsageError(f"wanted a folder, got {quoted(root)}, which is none; choose another")
 
     def __str__(self) -> str:
         return str(self.root)
@@ -98,6 +98,8 @@ class LocalStore:
         for parent, folders, files in os.walk(base):
             if parent == str(self.root):
                 folders[:] = [f for f in folders if f != WORKING_FOLDER]
+            links = [f for f in folders if os.path.islink(os.path.join(parent, f))]
+            files += links  # not followed, but there: what lies behind them is somebody's
             found += [os.path.relpath(os.path.join(parent, f), self.root) for f in files]
         return sorted(name.replace(os.sep, "/") for name in found)
 
@@ -221,7 +223,13 @@ class RemoteStore:
         path = self._at(name)
         with _in_one_line(self._url):
             self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
-            stream = self._files.open(path, "wb", autocommit=False)
+            try:
+                stream = self._files.open(path, "wb", autocommit=False)
+            except (NotImplementedError, ValueError) as error:
+                raise UsageError(
+                    f"out: wanted an address that can be written, got {quoted(self._url)} "
+                    f"({error or type(error).__name__}); choose another"
+                ) from None
             try:
                 yield cast(BinaryIO, stream)
                 stream.close()

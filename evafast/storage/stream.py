@@ -1,8 +1,8 @@
 """StoredStream: batches one after another, split evenly over ranks and workers.
 
 Samples are stored in a seeded shuffle, so that reading on is already reading at random; every epoch
-takes the parts in another order. Every rank and worker gets exactly as many samples as any other:
-nobody waits for a rank that has run out.
+takes the parts in another order and begins elsewhere. Every rank and worker gets exactly as many
+samples as any other: nobody waits for a rank that has run out.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from evafast.errors import UsageError
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 class StoredStream(IterableDataset):
     """An iterable dataset over a stored data set; yields whole batches.
 
-    Use with ``DataLoader(stream, batch_size=None, num_workers=...)``. Where the count does not
-    divide by ranks x workers, the last few samples of an epoch's order are left out of it (fewer
-    than ranks x workers); another epoch leaves out others.
+    Use with ``DataLoader(stream, batch_size=None, num_workers=...)`` and call `set_epoch` before
+    each epoch, as with torch's ``DistributedSampler``; it reaches persistent workers too. Where the
+    count does not divide by ranks x workers, the last few samples of an epoch's order are left out
+    of it (fewer than ranks x workers); another epoch leaves out others.
 
     Parameters
     ----------
@@ -36,12 +38,12 @@ class StoredStream(IterableDataset):
     rank, world_size : int
         Of this process among all that train together.
     seed : int
-        Of the parts' order.
+        Of the epochs' orders, 0 to 2**64-1.
 
     Raises
     ------
     UsageError
-        When a number is out of range.
+        When a number is out of range, or there are fewer samples than ranks.
     """
 
     def __init__(
@@ -52,16 +54,29 @@ class StoredStream(IterableDataset):
             raise UsageError(f"batch size: wanted at least 1, got {batch_size}; raise it")
         if not 0 <= rank < world_size:
             raise UsageError(f"rank: wanted 0 to {world_size - 1}, got {rank}; check world_size")
+        if not 0 <= seed < 2**64:
+            raise UsageError(f"seed: wanted 0 to 2**64-1, got {seed}; choose another")
+        if len(dataset) < world_size:
+            raise UsageError(
+                f"world size: wanted at most {len(dataset)}, the number of samples, got "
+                f"{world_size}; use fewer ranks"
+            )
         self.dataset = dataset
         self.batch_size = batch_size
         self.rank, self.world_size = rank, world_size
         self.seed = seed
-        self.epoch = 0
+        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()  # workers see it change
         self._done = 0
 
+    @property
+    def epoch(self) -> int:
+        """The epoch that the next iteration reads."""
+        return int(self._epoch)
+
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, and with it the order of the parts, of the next iteration."""
-        self.epoch, self._done = epoch, 0
+        """Choose the epoch, and with it the order of samples, of the next iteration."""
+        self._epoch.fill_(epoch)
+        self._done = 0
 
     def state_dict(self) -> dict[str, int]:
         """Return where this worker stands: its epoch and the samples it has yielded in it."""
@@ -69,16 +84,17 @@ class StoredStream(IterableDataset):
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on where `state_dict` stood, with the same ranks and workers."""
-        self.epoch, self._done = state["epoch"], state["done"]
+        self.set_epoch(state["epoch"])
+        self._done = state["done"]
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield this rank's and worker's batches of the epoch, then move on to the next epoch."""
+        """Yield this rank's and worker's batches of the epoch, from where it stood if resumed."""
         mine = self._positions()
         while self._done < len(mine):
             batch = self.dataset[mine[self._done : self._done + self.batch_size]]
             self._done += len(batch)
             yield batch
-        self.set_epoch(self.epoch + 1)
+        self._done = 0
 
     def _positions(self) -> np.ndarray:
         """Return the positions of this rank and worker in this epoch, in order."""
@@ -87,10 +103,17 @@ class StoredStream(IterableDataset):
         consumer = self.rank * workers + (info.id if info else 0)
         count, size = len(self.dataset), self.dataset.manifest["samples_per_part"]
         each = count // (self.world_size * workers)
-        parts = ShuffledOrder(-(-count // size), self.seed + self.epoch)[:]
+        if each == 0:
+            raise UsageError(
+                f"workers: wanted at most {count // self.world_size} a rank for {count} samples, "
+                f"got {workers}; use fewer"
+            )
+        key = (self.seed + self.epoch) % 2**64
+        parts = ShuffledOrder(-(-count // size), key)[:]
         starts = parts * size
         lengths = np.minimum(starts + size, count) - starts
         ends = np.cumsum(lengths)
-        wanted = np.arange(consumer * each, (consumer + 1) * each)
+        first = int(ShuffledOrder(count, key)[[0]][0])  # where in the row of parts it begins
+        wanted = (np.arange(consumer * each, (consumer + 1) * each) + first) % count
         which = np.searchsorted(ends, wanted, side="right")
         return starts[which] + wanted - (ends - lengths)[which]

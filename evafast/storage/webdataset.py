@@ -54,6 +54,7 @@ class WebDatasetLayout:
     """One tar a part, the members of a sample side by side."""
 
     name = "webdataset"
+    index_files: tuple[str, ...] = (SHARD_INDEX,)
 
     def __init__(self, store: Store, image_suffix: str) -> None:
         self._store = store
@@ -69,6 +70,13 @@ class WebDatasetLayout:
                 pieces += _member(f"{sample.name}.depth.png", sample.depth)
             pieces += _member(f"{sample.name}.json", sample.record)
         return b"".join(pieces)
+
+    def is_there(self, record: dict) -> bool:
+        """Tell whether a shard is there, by its size."""
+        piece = record["pieces"][0]
+        return self._store.exists(piece["file"]) and (
+            self._store.size(piece["file"]) == piece["size"]
+        )
 
     def begin(self, part: Part) -> _Shard:
         """Begin a shard; nothing appears before its commit."""
@@ -107,12 +115,15 @@ class _Shard:
         self._digest.update(blocks)
         self._size += len(blocks)
 
-    def commit(self) -> list[dict]:
-        """Make the shard appear and return what the manifest records of it."""
+    def pieces(self) -> list[dict]:
+        """End the shard; return what the manifest records of it."""
         self.append(bytes(2 * _BLOCK))
-        self._writing.__exit__(None, None, None)
         digest = self._digest.hexdigest()
         return [{"file": self._name, "size": self._size, "sha256": digest}]
+
+    def commit(self) -> None:
+        """Make the shard appear."""
+        self._writing.__exit__(None, None, None)
 
     def discard(self) -> None:
         """Drop the shard; nothing of it stays."""

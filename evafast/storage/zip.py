@@ -94,6 +94,7 @@ class ZipLayout:
     """``fg_bg.zip``, ``fg_bg_mask.zip`` and, with depth, ``fg_bg_depth.zip``."""
 
     name = "zip"
+    index_files: tuple[str, ...] = ()
 
     def __init__(self, store: Store, image_suffix: str) -> None:
         self._store = store
@@ -106,6 +107,14 @@ class ZipLayout:
             for folder, inner, data in sample_files(sample, self._suffix):
                 pieces.setdefault(folder, []).append(local_record(inner.encode("ascii"), data))
         return {folder: b"".join(records) for folder, records in pieces.items()}
+
+    def is_there(self, record: dict) -> bool:
+        """Tell whether a part's segments are there, by their sizes."""
+        segments = [
+            (_segment_name(piece["file"].removesuffix(".zip"), record["part"]), piece["size"])
+            for piece in record["pieces"]
+        ]
+        return all(self._store.exists(n) and self._store.size(n) == s for n, s in segments)
 
     def begin(self, part: Part) -> _Segments:
         """Begin a part's segments."""
@@ -194,9 +203,12 @@ class _Segments:
                 self._streams[folder] = _Hashing(self._stack.enter_context(writing))
             self._streams[folder].write(data)
 
-    def commit(self) -> list[dict]:
-        """Make the segments appear; return what the manifest records of them."""
+    def commit(self) -> None:
+        """Make the segments appear."""
         self._stack.close()
+
+    def pieces(self) -> list[dict]:
+        """Return what the manifest records of the segments."""
         return [
             {"file": f"{folder}.zip", "size": s.size, "sha256": s.digest.hexdigest()}
             for folder, s in self._streams.items()

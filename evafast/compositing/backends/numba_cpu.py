@@ -28,8 +28,19 @@ _one_launch = threading.Lock()  # Numba's fallback thread pool must not be enter
 
 @njit(parallel=True, cache=True, boundscheck=False)
 def _composite(  # pragma: no cover - compiled
-    backgrounds, colour, coverage, mask_values, offsets, background, foreground, left, top, width,
-    height, image, mask,
+    backgrounds,
+    colour,
+    coverage,
+    mask_values,
+    offsets,
+    background,
+    foreground,
+    left,
+    top,
+    width,
+    height,
+    image,
+    mask,
 ):
     side = mask.shape[1]
     for sample in prange(image.shape[0]):
@@ -83,8 +94,17 @@ class Backend:
         count, side = mask.shape[:2]
         with _one_launch:
             _composite(
-                self._backgrounds, self._colour, self._coverage, self._mask_values, self._offsets,
-                placements.background, placements.foreground, placements.left, placements.top,
-                placements.width, placements.height,
-                image.numpy().reshape(count, 3 * side * side), mask.numpy(),
+                self._backgrounds,
+                self._colour,
+                self._coverage,
+                self._mask_values,
+                self._offsets,
+                placements.background,
+                placements.foreground,
+                placements.left,
+                placements.top,
+                placements.width,
+                placements.height,
+                image.numpy().reshape(count, 3 * side * side),
+                mask.numpy(),
             )

@@ -31,7 +31,12 @@ class KernelBank:
     """A bank as `make_kernel`'s kernels take it, on any device."""
 
     def __init__(
-        self, bank: Bank, device: torch.device, *, binary: bool, layout: str,
+        self,
+        bank: Bank,
+        device: torch.device,
+        *,
+        binary: bool,
+        layout: str,
         network_input: torch.dtype | None,
     ) -> None:
         import torch
@@ -53,7 +58,10 @@ class KernelBank:
             self._numbers = bits.to(torch.int64).to(device)
 
     def call(
-        self, rows: torch.Tensor, image: torch.Tensor, mask: torch.Tensor,
+        self,
+        rows: torch.Tensor,
+        image: torch.Tensor,
+        mask: torch.Tensor,
         network_input: torch.Tensor | None,
     ) -> tuple[Any, int, tuple[Any, ...]]:
         """Return the kernel, the words of one image, and the arguments, tensors among them."""
@@ -72,8 +80,14 @@ class KernelBank:
 
         kernel = make_kernel(wide=wide, planar=self._planar, numbers_size=self._size)
         arguments = (
-            self._backgrounds.view(word), self._cutouts, self._table, rows,
-            image.reshape(-1).view(word), mask.reshape(-1).view(word), network, self._numbers,
+            self._backgrounds.view(word),
+            self._cutouts,
+            self._table,
+            rows,
+            image.reshape(-1).view(word),
+            mask.reshape(-1).view(word),
+            network,
+            self._numbers,
             *self._tail,
         )
         return kernel, 3 * area // (8 if wide else 1), arguments

@@ -27,9 +27,7 @@ class Backend:
     def __init__(self, bank: Bank, device: torch.device, *, binary: bool) -> None:
         self._binary = binary
         self._backgrounds = [Image.fromarray(b) for b in bank.backgrounds]
-        self._cutouts = [
-            Image.fromarray(bank.foreground(i)) for i in range(bank.foreground_count)
-        ]
+        self._cutouts = [Image.fromarray(bank.foreground(i)) for i in range(bank.foreground_count)]
         self._coverage = [self._mask_of(c) for c in self._cutouts]
 
     @staticmethod
