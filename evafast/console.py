@@ -77,7 +77,6 @@ def set_up_logging(*, quiet: bool) -> None:
             log.removeHandler(handler)
     log.addHandler(_LineHandler())
     log.setLevel(logging.ERROR if quiet else logging.WARNING)
-    log.propagate = False
 
 
 class _LineHandler(logging.Handler):
