@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
-# Waiting OpenMP threads that spin take the core from the thread they wait for.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import argparse
 import json
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Sequence

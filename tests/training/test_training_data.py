@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -153,3 +157,21 @@ def test_a_missing_teacher_or_data_set_says_so(data, tmp_path):
         open_source(DataConfig(dataset=str(tmp_path)), CPU)
     with pytest.raises(UsageError):
         open_source(replace(data, depth=str(tmp_path / "none.safetensors")), CPU)
+
+
+def test_compositing_leaves_torchs_threads_alone():
+    """Numba's OpenMP layer would set them, and a step would take several times as long."""
+    code = """
+import training, torch, numpy as np
+torch.set_num_threads(1)
+from evafast import Bank, Recipe, composite
+bank = Bank.from_arrays([np.zeros((8, 8, 3), np.uint8)], [np.ones((3, 3, 4), np.uint8)])
+composite(bank, Recipe.for_bank(bank)[:8], backend="numba", device="cpu")
+assert torch.get_num_threads() == 1, torch.get_num_threads()
+"""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "NUMBA_THR"))}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], env=environment,
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
