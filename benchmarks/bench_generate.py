@@ -110,7 +110,7 @@ def test_generate_without_depth(
             *runs, the_original(bank, scale(1000, 50), tmp_path),
             *stages(bank, config.codec, tmp_path, scale(2000, 250), pool),
         ])  # fmt: skip
-        race.run(benchmark, rounds)
+        race.run(benchmark, rounds, patience=2)
     first = runs[0].name
     limit = allowed(race)
     ratios = [

@@ -163,7 +163,7 @@ def test_loading(benchmark, stored, bank, pictures, scale, keep_race):
         note=f"made, not read; {CORES} threads, into recycled buffers",
     ))  # fmt: skip
     race = Race(contenders)
-    race.run(benchmark, scale(7, 2))
+    race.run(benchmark, scale(7, 2), patience=2)
     ours, baseline = contenders[0].name, "Pillow Dataset, files"
     keep_race(
         "loading", race, title="Reading back image and mask at 224 px, one process",

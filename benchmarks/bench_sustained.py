@@ -53,7 +53,7 @@ def test_sustained(benchmark, bank, pictures, scale, tmp_path, keep):
     peak = max(s["peak_memory_bytes"] for s in said)
     keep(
         "sustained", title="100,000 samples in one go: JPEG and matte PNG at 224 px, webdataset",
-        unit="samples/s", rows=rows,
+        unit="samples/s", rows=rows, rounds=race.rounds,
         ratios=[
             ratio(GENERATING, "what the stages allow", generating.rates / limit, aim=0.8),
             ratio(GENERATING, ENCODE, generating.rates / race.contenders[ENCODE].rates),

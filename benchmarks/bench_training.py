@@ -93,7 +93,7 @@ def test_training_step(benchmark, bank, pictures, stored, scale, keep_race):
         Contender("batches alone, from disk", "stage", stepping(disk, learning=False), steps,
                   note="read, decoded and augmented, not learnt from"),
     ])  # fmt: skip
-    race.run(benchmark, scale(7, 1))
+    race.run(benchmark, scale(7, 1), patience=2)
     keep_race(
         "training", race, title="Training steps without depth", unit="steps/s",
         ratios=[

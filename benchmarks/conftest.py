@@ -99,7 +99,7 @@ def keep_race(keep: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, An
     """Write a record of a race: ``keep_race(name, race, ratios=[...], ...)``."""
 
     def write(name: str, race: Race, **values: Any) -> dict[str, Any]:
-        return keep(name, rows=race.rows(), **values)
+        return keep(name, rows=race.rows(), rounds=race.rounds, **values)
 
     return write
 

@@ -1,5 +1,8 @@
 """Race: contenders take turns, round after round, so that a busy machine is busy for all of them.
 
+Where other processes disturb, more rounds are run, up to three times as many, and those are kept in
+which others took the least of the machine; the record says how many and how much.
+
 A ratio is taken inside each round, between runs that lie a moment apart; the median of those
 ratios stays true where the machine's speed drifts, which the ratio of two medians would not.
 """
@@ -13,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.others import QUIET, Others
 from benchmarks.record import spread
 
 ROLES = ("ours", "peer", "baseline", "limit", "stage")
@@ -83,25 +87,33 @@ class Race:
         self.contenders = {c.name: c for c in contenders}
         assert len(self.contenders) == len(contenders), "two contenders of one name"
         assert all(c.role in ROLES for c in contenders)
+        self.rounds: dict[str, int | float | None] = {}
 
-    def run(self, benchmark: Any, rounds: int) -> None:
-        """Warm up once, then run all contenders `rounds` times.
+    def run(self, benchmark: Any, rounds: int, *, patience: int = 3) -> None:
+        """Warm up once, then run all contenders `rounds` times, or more where others disturb.
 
         Parameters
         ----------
         benchmark : pytest_benchmark.fixture.BenchmarkFixture or None
             Times the first contender too, for pytest-benchmark's own table and comparisons.
         rounds : int
+            Rounds to keep.
+        patience : int
+            Up to so many times as many rounds are run until enough of them were quiet; of three
+            rounds or fewer, a quick look or very long ones, none is run again.
         """
         first, *others = self.contenders.values()
         for contender in (first, *others):
             if contender.warm:
                 contender.run()
                 contender.seconds.clear()
-        turn = 0
+        turn, others_took = 0, Others()
+        shares: list[float | None] = []
+        most = rounds if rounds <= 3 else patience * rounds
 
         def prepare() -> None:
             nonlocal turn
+            others_took.start()
             for i in range(len(others)):  # a new one goes first every round
                 others[(i + turn) % len(others)].run()
             turn += 1
@@ -112,13 +124,25 @@ class Race:
             start = time.perf_counter()
             first.call()
             first.seconds.append(time.perf_counter() - start)
+            shares.append(others_took.share())
 
         if benchmark is not None:
             benchmark.pedantic(timed, setup=prepare, rounds=rounds)
-        done = len(first.seconds)  # pytest-benchmark runs one round when it is disabled
-        for _ in range(rounds - done if benchmark is None else 0):
+        while len(shares) < most and _quiet(shares) < rounds:
             prepare()
             timed()
+        self._keep(rounds, shares)
+
+    def _keep(self, rounds: int, shares: list[float | None]) -> None:
+        """Keep the rounds in which others took the least, in the order in which they were run."""
+        kept = sorted(sorted(range(len(shares)), key=lambda i: shares[i] or 0.0)[:rounds])
+        for contender in self.contenders.values():
+            contender.seconds = [contender.seconds[i] for i in kept]
+        known = [share for i in kept if (share := shares[i]) is not None]
+        self.rounds = {
+            "run": len(shares), "kept": len(kept),
+            "others_took": float(np.median(known)) if known else None,
+        }  # fmt: skip
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the contenders as rows of a record."""
@@ -140,6 +164,11 @@ class Race:
         """Return the fastest contender of a role."""
         names = [c.name for c in self.contenders.values() if c.role == role]
         return max(names, key=lambda n: float(np.median(self.contenders[n].rates)), default=None)
+
+
+def _quiet(shares: list[float | None]) -> int:
+    """Count the quiet rounds; where the system does not tell, every round is."""
+    return sum(share is None or share <= QUIET for share in shares)
 
 
 def ratio(of: str, to: str, values: Any, aim: float | None = None) -> dict[str, Any]:

@@ -73,6 +73,7 @@ def new_record(
     parameters: dict[str, Any],
     rows: list[dict[str, Any]],
     ratios: list[dict[str, Any]],
+    rounds: dict[str, Any] | None = None,
     skipped: dict[str, str] | None = None,
     facts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -92,6 +93,8 @@ def new_record(
         See `benchmarks.race.Race.rows`.
     ratios : list of dict
         See `benchmarks.race.Race.ratio`; both sides were measured in this record.
+    rounds : dict, optional
+        How many were run and kept, and the share of the machine that others took in those kept.
     skipped : dict of str to str, optional
         What could not take part, and why.
     facts : dict, optional
@@ -109,6 +112,7 @@ def new_record(
         "unit": unit,
         "rows": rows,
         "ratios": ratios,
+        "rounds": rounds or {},
         "skipped": skipped or {},
         "facts": facts or {},
     }

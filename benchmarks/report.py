@@ -32,6 +32,7 @@ import numpy as np
 from benchmarks import record as records_
 from benchmarks.chart import chart
 from benchmarks.gpu_tables import gpu_block
+from benchmarks.others import QUIET
 from benchmarks.summary import summary
 
 Record = dict[str, Any]
@@ -77,7 +78,18 @@ def about(record: Record) -> str:
     rounds = record["rows"][0]["rate"]["rounds"]
     return (
         f"{made['cpu']}, {made['cores']} cores{gpu}; commit {commit}, {record['date'][:10]}; "
-        f"median (quartiles) of {rounds} interleaved rounds"
+        f"median (quartiles) of {rounds} interleaved rounds{_disturbed(record)}"
+    )
+
+
+def _disturbed(record: Record) -> str:
+    """Return how busy others kept the machine; nothing where it was quiet or is not known."""
+    took = record["rounds"].get("others_took")
+    if took is None or took <= QUIET:
+        return ""
+    return (
+        f", the quietest of {record['rounds']['run']}; other processes took {figure(100 * took)} % "
+        "of the machine meanwhile"
     )
 
 

@@ -29,7 +29,7 @@ def figures_of(values, name=""):
         return numbers_in(values)
     if isinstance(values, bool) or values is None:
         return set()
-    return {figure(values), str(values), *numbers_in(fact_text(name, values))}
+    return {figure(values), figure(100 * values), *numbers_in(fact_text(name, values))}
 
 
 def strangers(text, folder):

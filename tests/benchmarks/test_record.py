@@ -31,7 +31,7 @@ def test_contenders_take_turns_and_warm_up_once():
         Contender(name, role, lambda name=name: order.append(name), 1)
         for name, role in (("a", "ours"), ("b", "peer"), ("c", "limit"))
     ])  # fmt: skip
-    race.run(None, 3)
+    race.run(None, 3, patience=1)
     assert "".join(order) == "abc" + "bca" + "cba" + "bca"
     assert all(len(c.seconds) == 3 for c in race.contenders.values())
 
@@ -41,8 +41,38 @@ def test_what_is_done_before_a_round_is_not_timed():
 
     slow = Contender("a", "ours", lambda: None, 1, before=lambda: time.sleep(0.05))
     race = Race([slow])
-    race.run(None, 2)
+    race.run(None, 2, patience=1)
     assert max(slow.seconds) < 0.04
+
+
+def test_disturbed_rounds_are_run_again_and_the_quietest_kept(monkeypatch):
+    shares = iter([0.9, 0.05, 0.5, 0.02, 0.01, 0.03, 0.0])
+    monkeypatch.setattr("benchmarks.race.Others.share", lambda self: next(shares))
+    count = iter(range(100))
+    race = Race([Contender("a", "ours", lambda: next(count), 1)])
+    race.run(None, 4)
+    assert race.rounds == {"run": 6, "kept": 4, "others_took": 0.025}
+    assert len(race.contenders["a"].seconds) == 4
+    assert next(count) == 7  # a round to warm up, then six
+
+
+def test_what_others_take_is_seen():
+    import subprocess
+    import sys
+    import time
+
+    from benchmarks.others import Others
+
+    others = Others()
+    others.start()
+    busy = "import time\nend = time.time() + 30\nwhile time.time() < end: pass"
+    with subprocess.Popen([sys.executable, "-c", busy]) as other:
+        time.sleep(0.6)
+        share = others.share()
+        other.kill()
+    if share is None:
+        pytest.skip("this system does not tell")
+    assert 0.1 / 64 < share <= 1
 
 
 def test_a_record_keeps_to_the_schema_and_comes_back(small_record, tmp_path):
