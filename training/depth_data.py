@@ -194,7 +194,7 @@ class Rendered:
         rgb, y = scene["rgb"][index], scene["y"][index].astype(np.float32)
         if rng.random() < 0.5:
             rgb, y = cropped(rgb, y, rng.uniform(0.8, 1.0), rng)
-        if rng.random() < 0.45:
+        if rng.random() < 0.3:
             return Composite(rgb=rgb, y=y, behind=y, mask=np.zeros(y.shape, bool))
         i = int(rng.integers(len(thing["rgba"])))
         fit = FIT if rng.random() < 0.6 else int(rng.integers(60, FIT))
