@@ -174,6 +174,8 @@ class TrainConfig:
     ----------
     preset : str
         The model; see `training.model.PRESETS`.
+    init : str or None
+        A checkpoint of the same preset whose weights to start from.
     device, precision : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; auto precision is bf16 where the device computes
         in it.
@@ -197,6 +199,7 @@ class TrainConfig:
     """
 
     preset: str = "small"
+    init: str | None = None
     device: str = "auto"
     precision: str = "auto"
     compile: bool = False

@@ -24,6 +24,7 @@ from evafast.console import Console, OneLineParser, run_command, set_up_logging
 from evafast.depth.precision import cpu_computes_bf16
 from evafast.errors import quoted
 from training.augment import Augmentation
+from training.checkpoint import open_checkpoint
 from training.config import AugmentConfig, DataConfig, LossConfig, TrainConfig
 from training.data import (
     AVERAGED_SAMPLES,
@@ -87,6 +88,8 @@ def train(
     else:
         plain = fixed_batches(config, source, device, "training", AVERAGED_SAMPLES, plain=True)
         module = MaskDepthModule(config.to_dict(), mean_depth(plain))
+        if config.init is not None:
+            start_from(module, Path(config.init))
         if rank == 0:
             Image.fromarray(sheet(training.views(0))).save(out / "augmented.jpg", quality=90)
     console.say(f"{config.preset}: {parameter_count(module.model):,} parameters; run in {out}")
@@ -115,6 +118,24 @@ def claim(out: Path, config: TrainConfig, *, resume: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(config.to_dict(), indent=2)
     (out / CONFIG).write_text(text + "\n", encoding="utf-8")
+
+
+def start_from(module: MaskDepthModule, path: Path) -> None:
+    """Give a fresh module a checkpoint's weights; the depth's unit stays its own.
+
+    Raises
+    ------
+    UsageError
+        When the checkpoint is of another preset.
+    """
+    checkpoint = open_checkpoint(path)
+    if checkpoint.config.preset != module.config.preset:
+        raise UsageError(
+            f"init: wanted preset {module.config.preset}, got {checkpoint.config.preset} in "
+            f"{quoted(path)}; give --preset {checkpoint.config.preset}"
+        )
+    weights = checkpoint.model.state_dict() | {"depth_scale": module.model.depth_scale}
+    module.model.load_state_dict(weights)
 
 
 def device_of(name: str) -> torch.device:
@@ -295,6 +316,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--depth", help="teacher: compact (default), nyu, kitti, FILE, hf:ID or none")
     add("--depth-input", type=int, help="side the teacher sees (224)")
     add("--preset", help="small (default), full or tiny")
+    add("--init", metavar="CHECKPOINT", help="start from its weights")
     add("--device", help="auto (default), cpu, cuda or cuda:N")
     add("--precision", help="auto (default), fp32 or bf16")
     add("--compile", action="store_true", help="torch.compile the network")

@@ -163,13 +163,14 @@ def test_compositing_leaves_torchs_threads_alone():
     """Numba's OpenMP layer would set them, and a step would take several times as long."""
     code = """
 import training, torch, numpy as np
-torch.set_num_threads(1)
 from evafast import Bank, Recipe, composite
+before = torch.get_num_threads()
 bank = Bank.from_arrays([np.zeros((8, 8, 3), np.uint8)], [np.ones((3, 3, 4), np.uint8)])
 composite(bank, Recipe.for_bank(bank)[:8], backend="numba", device="cpu")
-assert torch.get_num_threads() == 1, torch.get_num_threads()
+assert torch.get_num_threads() == before == 1, (before, torch.get_num_threads())
 """
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "NUMBA_THR"))}
+    environment |= {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parents[2], env=environment,
         capture_output=True, text=True, timeout=120, check=False,

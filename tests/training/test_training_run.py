@@ -17,6 +17,7 @@ from PIL import Image
 pytest.importorskip("lightning")
 pytest.importorskip("kornia")
 
+from evafast import UsageError
 from training import evaluate, predict
 from training import export as exporting
 from training.checkpoint import open_checkpoint
@@ -144,6 +145,15 @@ def test_two_processes_share_a_pass_without_overlap(config, tmp_path):
     assert len({*ranks[0]["seen"], *ranks[1]["seen"]}) == count
     assert ranks[0]["weights"] == ranks[1]["weights"]  # they learnt as one
     assert ranks[0]["val_iou"] == ranks[1]["val_iou"]
+
+
+def test_starts_from_another_runs_weights(config, learnt, tmp_path):
+    """Two steps at next to no rate leave the IoU where the other run had it."""
+    config = replace(config, init=str(learnt / BEST), steps=2, rate=1e-6, validation_samples=48)
+    trainer = train(config, tmp_path / "run")
+    assert float(trainer.callback_metrics["val/iou"]) > 0.5
+    with pytest.raises(UsageError, match="init: wanted preset small, got tiny"):
+        train(replace(config, preset="small", init=str(learnt / BEST)), tmp_path / "other")
 
 
 def test_minutes_end_a_run_and_the_rate_with_it(config, tmp_path):
