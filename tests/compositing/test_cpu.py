@@ -201,3 +201,14 @@ def test_auto_says_what_it_chose_and_why():
     assert choice.backend == "numba"
     assert "cupy" in choice.reason
     assert "numba-cuda: " in choice.reason
+
+
+def test_torch_keeps_its_threads(bank):
+    """Numba may share torch's OpenMP and would set its thread count."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        composite(bank, Recipe.for_bank(bank)[:8], backend="numba")
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)

@@ -9,16 +9,17 @@ once a channel, so that a row's blend is one flat loop over equal bytes, which b
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numba import njit, prange
 
 from evafast.compositing import pixel
 
 if TYPE_CHECKING:
-    import torch
-
     from evafast.bank import Bank
     from evafast.recipe import Placements
 
@@ -66,6 +67,15 @@ def _composite(  # pragma: no cover - compiled
                 strip[i] = values[i]
 
 
+@contextmanager
+def _torch_keeps_its_threads() -> Iterator[None]:
+    """Undo what Numba does to torch: both may share one OpenMP, whose thread count Numba sets."""
+    threads = torch.get_num_threads()
+    yield
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+
+
 class Backend:
     """Numba on the CPU; see `evafast.compositing.backends.Backend`."""
 
@@ -92,7 +102,7 @@ class Backend:
     def composite(self, placements: Placements, image: torch.Tensor, mask: torch.Tensor) -> None:
         """Run the kernel over the batch on all of Numba's threads."""
         count, side = mask.shape[:2]
-        with _one_launch:
+        with _one_launch, _torch_keeps_its_threads():
             _composite(
                 self._backgrounds,
                 self._colour,
