@@ -93,7 +93,8 @@ def main(argv: list[str] | None = None) -> int:
     depth = np.asarray(estimator(torch.from_numpy(images)).depth)
     page = sheet(images, depth, args.columns)
     page = cv2.resize(page, None, fx=args.scale, fy=args.scale, interpolation=cv2.INTER_AREA)
-    cv2.imwrite(str(args.out), page[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
+    settings = [cv2.IMWRITE_JPEG_QUALITY, 82] if args.out.suffix in (".jpg", ".jpeg") else []
+    cv2.imwrite(str(args.out), page[..., ::-1], settings)
     return 0
 
 
