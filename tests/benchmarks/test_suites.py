@@ -105,6 +105,15 @@ def test_the_original_writes_every_sample_twice(bank, placements, tmp_path):
             assert (picture.mode, picture.size) == (mode, (bank.canvas, bank.canvas))
 
 
+def test_peak_memory_is_the_program_s_own_and_not_its_parent_s():
+    ballast = np.ones(400_000_000, np.uint8)  # a parent's peak that the child must not report
+    program = "from benchmarks.one_run import peak_memory; print(peak_memory())"
+    words = [sys.executable, "-c", program]
+    ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ballast.all()
+    assert 1_000_000 < int(ran.stdout) < 200_000_000
+
+
 def test_what_the_stages_allow_adds_up_their_times():
     from benchmarks.race import Contender, Race
     from benchmarks.stages import COMPOSITE, CORES, DISK, ENCODE, HASH, allowed
