@@ -47,11 +47,11 @@ def test_pasted_objects_come_before_what_they_hide(estimator):
     assert sum(nearer) >= 11, f"{sum(nearer)} of 16 in front"
 
 
-@pytest.mark.parametrize("style", ["city", "beach", "desert"])
+@pytest.mark.parametrize("style", ["village", "beach", "desert"])
 def test_the_sky_is_farther_than_the_ground(estimator, style):
     picture = scenes.scene(10_000_777, style, samples=2, occlusion=1)
     depth = np.asarray(estimator(torch.from_numpy(picture.rgb)[None]).depth)[0]
     sky, near = picture.depth > 900, picture.depth < 12
-    assert sky.mean() > 0.02
-    assert near.mean() > 0.02
-    assert np.median(depth[sky]) > 1.25 * np.median(depth[near])
+    assert sky.mean() > 0.1
+    assert near.mean() > 0.1
+    assert np.median(depth[sky]) > 1.5 * np.median(depth[near])
