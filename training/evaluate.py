@@ -23,7 +23,7 @@ from training.augment import Views
 from training.baselines import Baselines, as_floats
 from training.checkpoint import Checkpoint, open_checkpoint
 from training.config import SPLITS
-from training.data import AVERAGED_SAMPLES, open_source
+from training.data import AVERAGED_SAMPLES, Source, open_source
 from training.metrics import Scores
 from training.model import parameter_count
 from training.pictures import sheet
@@ -85,6 +85,7 @@ def evaluate(
         "augmented": not plain,
         "size": config.data.size,
         "teacher": config.data.depth,
+        "teacher_sha256": _teacher_sha256(source),
         "parameters": parameter_count(checkpoint.model),
         "steps": checkpoint.steps,
         "batch_size": config.batch_size,
@@ -92,6 +93,11 @@ def evaluate(
         "share_waiting_for_data": round(checkpoint.share_waiting_for_data, 4),
         "losses": {k: v for k, v in asdict(config.losses).items() if v},
     }
+
+
+def _teacher_sha256(source: Source) -> str | None:
+    teacher = source.live.depth if source.live is not None else None
+    return teacher.identity().get("sha256") if teacher is not None else None
 
 
 def table(record: dict) -> str:
@@ -154,7 +160,7 @@ def with_data(checkpoint: Checkpoint, given: argparse.Namespace) -> Checkpoint:
     """Return the checkpoint with the data that the arguments name instead of its own."""
     names = ("backgrounds", "foregrounds", "dataset", "split", "depth")
     other = {n: getattr(given, n) for n in names if getattr(given, n) is not None}
-    if "backgrounds" in other or "foregrounds" in other:
+    if given.builtin or "backgrounds" in other or "foregrounds" in other:
         other = {"backgrounds": None, "foregrounds": None, "dataset": None} | other
     config = replace(checkpoint.config, data=replace(checkpoint.config.data, **other))
     return replace(checkpoint, config=config)
@@ -187,6 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-augment", action="store_true", help="the composites as they are")
     add("--backgrounds", metavar="DIR", help="other pictures than it was trained on")
     add("--foregrounds", metavar="DIR")
+    add("--builtin", action="store_true", help="the built-in pack instead")
     add("--dataset", metavar="DIR", help="a data set on disk instead")
     add("--split", choices=SPLITS, help="another split than it was trained with")
     add("--depth", help="another teacher")

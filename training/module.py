@@ -50,12 +50,13 @@ class MaskDepthModule(pl.LightningModule):
         self.scores = Scores()
         self.trained_seconds = 0.0
         self._pace = Pace()
-        self._network = torch.compile(self.model) if self.config.compile else self.model
+        # In a list, lest Lightning see the same weights twice and store them twice.
+        self._network = [torch.compile(self.model) if self.config.compile else self.model]
 
     def forward(self, background: Tensor, composite: Tensor) -> tuple[Tensor, Tensor]:
         """Return mask logits and depth; see `MaskDepthNet`."""
         form = torch.channels_last
-        return self._network(
+        return self._network[0](
             background.contiguous(memory_format=form), composite.contiguous(memory_format=form)
         )
 

@@ -80,6 +80,8 @@ def test_a_run_leaves_what_it_promises(learnt):
         events.Tags()["scalars"]
     )
     assert events.Tags()["images"] == ["validation"]
+    stored = torch.load(learnt / BEST, weights_only=True)["state_dict"]
+    assert all(name.startswith("model.") for name in stored)  # each weight once
 
 
 def test_learns_the_teachers_depth(config, teacher, tmp_path):
@@ -215,6 +217,14 @@ def test_evaluate_command_writes_a_record(learnt, tmp_path, capsys):
     assert record["samples"] == 16
     assert Image.open(picture).size == (4 * 48, 8 * 48)  # no depth
     assert evaluate.main(words) == 2
+
+
+def test_evaluates_on_other_pictures(learnt, picture_folders, capsys):
+    backgrounds, foregrounds = map(str, picture_folders)
+    words = [str(learnt / BEST), "--samples", "8", "--device", "cpu", "--split", "placement"]
+    assert evaluate.main([*words, "--backgrounds", backgrounds, "--foregrounds", foregrounds]) == 0
+    assert evaluate.main([*words, "--backgrounds", backgrounds]) == 2
+    assert "wanted both folders" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
