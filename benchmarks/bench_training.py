@@ -44,7 +44,7 @@ def test_training_step(benchmark, bank, pictures, stored, scale, keep_race):
     from training.losses import losses_of
     from training.model import build
 
-    batch, steps, device = scale(32, 8), scale(4, 1), torch.device("cpu")
+    batch, steps, device = scale(32, 8), scale(2, 1), torch.device("cpu")
     torch.manual_seed(0)
     model = build("small", 1.0).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
@@ -93,7 +93,7 @@ def test_training_step(benchmark, bank, pictures, stored, scale, keep_race):
         Contender("batches alone, from disk", "stage", stepping(disk, learning=False), steps,
                   note="read, decoded and augmented, not learnt from"),
     ])  # fmt: skip
-    race.run(benchmark, scale(7, 1), patience=2)
+    race.run(benchmark, scale(5, 1), patience=2)
     keep_race(
         "training", race, title="Training steps without depth", unit="steps/s",
         ratios=[
