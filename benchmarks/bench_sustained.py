@@ -49,7 +49,8 @@ def test_sustained(benchmark, bank, pictures, scale, tmp_path, keep):
     rows = race.rows()
     rows.insert(1, Race([generating]).rows()[0])
     limit = allowed(race)
-    rate = float(np.median(race.contenders[WHOLE].rates))
+    rate = float(np.median(generating.rates))
+    with_start = float(np.median(race.contenders[WHOLE].rates))
     peak = max(s["peak_memory_bytes"] for s in said)
     keep(
         "sustained", title="100,000 samples in one go: JPEG and matte PNG at 224 px, webdataset",
@@ -63,6 +64,9 @@ def test_sustained(benchmark, bank, pictures, scale, tmp_path, keep):
             "allowed_by_stages": float(np.median(limit)),
             "peak_memory_bytes": peak,
             "aim_of_rate": f"6,000 samples/s: {'met' if rate >= 6000 else '**missed**'}",
+            "aim_of_rate_with_start_up": (
+                f"6,000 samples/s: {'met' if with_start >= 6000 else '**missed**'}"
+            ),
             "aim_of_memory": f"1.5 GB: {'met' if peak < 1.5e9 else '**missed**'}",
             "busy": said[-1]["busy"],
         },
