@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +96,7 @@ def generate(config: GenerateConfig, console: Console | None = None) -> dict:
         clock = StageClock()
         _write_missing(config, choice, assets, recipe, depth, run, batch_size, clock, console)
         with clock("finish"):
-            manifest = run.finish(LAYOUTS[config.layout](store, ""), assets.bank, recipe)
+            manifest = run.finish(LAYOUTS[config.layout](store, ""), assets.bank)
         _say_end(console, run, clock)
         return manifest
 
@@ -111,24 +112,26 @@ def _write_missing(
 
     bank = assets.bank
     names = Names.of(recipe)
-    run.write_assets(bank, names)
     compositor = Compositor(bank, backend=choice.backend, device=choice.device, mask=config.mask)
     pipeline = Pipeline(bank, recipe, compositor, depth, clock=clock)
     ring = BufferRing(compositor, batch_size, RING) if choice.device.type == "cpu" else None
     encoding = DepthEncoding(config.depth_encoding, depth.metres_per_unit) if depth else None
     progress = console.progress("samples", run.plan["samples"], run.samples_there)
     layout = LAYOUTS[config.layout](run.store, config.codec.image_suffix)
-    with progress, Sink(
+    sink = Sink(
         layout, config.codec, names, BankNames(bank.background_names, bank.foreground_names),
         HostTransfer(encoding, clock=clock), workers=config.encoder_threads, clock=clock,
         on_part=run.record, on_samples=progress.advance,
-    ) as sink:  # fmt: skip
+    )  # fmt: skip
+    with ThreadPoolExecutor(1, "evafast-beside") as side, progress, sink:
+        beside = side.submit(run.write_beside, bank, recipe)
         for part in run.missing():
             sink.begin(part)
             indices = recipe.order[part.start : part.stop]
             for batch in pipeline.batches(indices, batch_size, ring=ring):
                 sink.write(batch)
             sink.commit()
+        beside.result()
 
 
 def _load_assets(config: GenerateConfig) -> LoadedAssets:

@@ -116,25 +116,29 @@ class Run:
         self.store.write(_journal_name(part.number), json.dumps(record).encode())
         self._records[part.number] = record
 
-    def write_assets(self, bank: Bank, names: Names) -> None:
-        """Write the preprocessed assets, lossless; what is there already must be just that."""
+    def write_beside(self, bank: Bank, recipe: Recipe) -> None:
+        """Write what needs no sample: the assets, lossless, and the list of samples.
+
+        May run beside the sink. What is there already is kept only if it is just that.
+        """
+        names = Names.of(recipe)
         for i, pixels in enumerate(bank.backgrounds):
             self._write_asset(f"bg/{names.background(i)}.png", pixels)
         for i in range(bank.foreground_count):
             self._write_asset(f"fg/{names.foreground(i)}.png", bank.foreground(i))
+        bank_names = BankNames(bank.background_names, bank.foreground_names)
+        write_samples(self.store, recipe, self.plan["samples"], names, bank_names)
 
     def _write_asset(self, name: str, pixels: NDArray[np.uint8]) -> None:
         data = encode_asset(pixels)
         if not self.store.exists(name) or self.store.read(name) != data:
             self.store.write(name, data)
 
-    def finish(self, layout: Layout, bank: Bank, recipe: Recipe) -> dict:
+    def finish(self, layout: Layout, bank: Bank) -> dict:
         """Write what is left, the manifest last; return the manifest."""
         records = [self._records[number] for number in self.parts]
         facts = sum((Facts.from_json(record["facts"]) for record in records), Facts())
         extra = layout.finish(records)
-        bank_names = BankNames(bank.background_names, bank.foreground_names)
-        write_samples(self.store, recipe, self.plan["samples"], Names.of(recipe), bank_names)
         if len(facts.depth_range):
             self.store.write(DEPTH_RANGE, depth_range_file(facts))
         sums = asset_sums(bank) | facts.sums
