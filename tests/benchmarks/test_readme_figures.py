@@ -29,7 +29,8 @@ def figures_of(values, name=""):
         return numbers_in(values)
     if isinstance(values, bool) or values is None:
         return set()
-    return {figure(values), figure(100 * values), *numbers_in(fact_text(name, values))}
+    whole = {str(values)} if isinstance(values, int) else set()  # counts stand as they are
+    return whole | {figure(values), figure(100 * values), *numbers_in(fact_text(name, values))}
 
 
 def strangers(text, folder):
