@@ -242,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.resume is not None:
             out, config = given.resume, read_config(given.resume)
         else:
-            out, config = given.out or next_run(Path("training-runs")), config_of(given)
+            out, config = given.out or next_run(Path("lightning_logs")), config_of(given)
         if given.resume is not None and given.minutes is not None:
             config = replace(config, minutes=given.minutes)
         try:
@@ -302,7 +302,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train mask and depth from (background, composite), composited on the fly.",
     )
     add = parser.add_argument
-    add("--out", type=Path, metavar="DIR", help="new run folder (default: training-runs/NNN)")
+    add("--out", type=Path, metavar="DIR", help="new run folder (default: lightning_logs/NNN)")
     add("--resume", type=Path, metavar="DIR", help="go on with the run in this folder")
     add("--backgrounds", metavar="DIR", help="default: the built-in pack")
     add("--foregrounds", metavar="DIR")
