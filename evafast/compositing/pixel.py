@@ -27,7 +27,8 @@ def over(coverage, foreground, background):
     int or ndarray
         The value in 0..255 that ``Image.paste(foreground, box, mask)`` writes.
     """
-    t = foreground * coverage + background * (255 - coverage) + 128
+    # the sum is below 2**16 anyway: saying so lets compilers blend twice as many bytes at once
+    t = (foreground * coverage + background * (255 - coverage) + 128) & 0xFFFF
     return (t + (t >> 8)) >> 8
 
 

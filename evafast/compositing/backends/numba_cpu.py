@@ -1,9 +1,9 @@
 """The CPU backend: one Numba kernel, parallel over samples.
 
-A sample is first the background and an empty mask, each written as one run, at the speed of memory;
-then the cut-out's rows are blended into it while it lies in the cache. That is faster than writing
-every byte just once: row by row the runs are too short. The coverage is stored three times over,
-once a channel, so that a row's blend is one flat loop over equal bytes, which becomes vector code.
+The background is copied by the C library's memcpy in the longest runs there are: from the end of
+one row of the cut-out to the start of the next; the cut-out is blended in between, so that each
+byte of the image is written once. The coverage is stored three times over, once a channel, so that
+a row's blend is one flat loop over equal bytes, which becomes vector code.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numba import njit, prange
+from numba import njit, prange, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from evafast.compositing import pixel
 
@@ -24,10 +26,43 @@ if TYPE_CHECKING:
     from evafast.recipe import Placements
 
 _over = njit(inline="always")(pixel.over)
+_RUN = np.uintp(64)  # bytes; a multiple of what vector code takes at once
 _one_launch = threading.Lock()  # Numba's fallback thread pool must not be entered twice at once
 
 
-@njit(parallel=True, cache=True, boundscheck=False)
+@intrinsic
+def _copy(typing: Any, target: Any, source: Any, count: Any) -> Any:
+    """Copy `count` bytes between two addresses: memcpy."""
+
+    def code(context, builder, signature, arguments):
+        to, origin, size = arguments
+        to, origin = (builder.inttoptr(a, cgutils.voidptr_t) for a in (to, origin))
+        cgutils.raw_memcpy(builder, to, origin, size, 1)
+        return context.get_dummy_value()
+
+    return types.void(types.uintp, types.uintp, types.intp), code
+
+
+@intrinsic
+def _clear(typing: Any, target: Any, count: Any) -> Any:
+    """Set `count` bytes at an address to 0: memset."""
+
+    def code(context, builder, signature, arguments):
+        to, size = arguments
+        cgutils.memset(builder, builder.inttoptr(to, cgutils.voidptr_t), size, 0)
+        return context.get_dummy_value()
+
+    return types.void(types.uintp, types.intp), code
+
+
+@njit(inline="always")
+def _blend(coverage, colour, source, target, ink, paper, begin, end):  # pragma: no cover - compiled
+    """Blend the bytes `begin` to `end` of a row; `ink` and `paper` are where the row starts."""
+    for i in range(begin, end):
+        target[paper + i] = _over(coverage[ink + i], colour[ink + i], source[paper + i])
+
+
+@njit(parallel=True, nogil=True, cache=True, boundscheck=False)
 def _composite(  # pragma: no cover - compiled
     backgrounds,
     colour,
@@ -45,26 +80,28 @@ def _composite(  # pragma: no cover - compiled
 ):
     side = mask.shape[1]
     for sample in prange(image.shape[0]):
-        source, target = backgrounds[background[sample]], image[sample]
-        matte = mask[sample].reshape(-1)
-        for i in range(target.size):
-            target[i] = source[i]
-        for i in range(matte.size):
-            matte[i] = 0
+        source, target, matte = backgrounds[background[sample]], image[sample], mask[sample]
+        source_at, target_at = source.ctypes.data, target.ctypes.data
+        matte_at, values_at = matte.ctypes.data, mask_values.ctypes.data
+        _clear(matte_at, side * side)  # type: ignore[call-arg]
         x, y, w, h = left[sample], top[sample], width[sample], height[sample]
+        count = np.uintp(3 * w)  # unsigned: an index that may be negative costs a look at its sign
+        whole = count // _RUN * _RUN
+        tail = count - _RUN if count > _RUN else np.uintp(0)
+        done = 0  # pixels of the image that are written
         for row in range(h):
-            corner = (y + row) * side + x
+            begin = (y + row) * side + x
+            _copy(target_at + 3 * done, source_at + 3 * done, 3 * (begin - done))
             first = offsets[foreground[sample]] + row * w
-            paper = source[3 * corner : 3 * (corner + w)]
-            blended = target[3 * corner : 3 * (corner + w)]
-            ink = colour[3 * first : 3 * (first + w)]
-            cover = coverage[3 * first : 3 * (first + w)]
-            for i in range(3 * w):
-                blended[i] = _over(cover[i], ink[i], paper[i])
-            strip = matte[corner : corner + w]
-            values = mask_values[first : first + w]
-            for i in range(w):
-                strip[i] = values[i]
+            ink, paper = np.uintp(3 * first), np.uintp(3 * begin)
+            _blend(coverage, colour, source, target, ink, paper, np.uintp(0), whole)
+            if whole < count:
+                # Vector code leaves a rest that goes byte by byte: make it one more run, and
+                # blend some bytes twice.
+                _blend(coverage, colour, source, target, ink, paper, tail, count)
+            _copy(matte_at + begin, values_at + first, w)
+            done = begin + w
+        _copy(target_at + 3 * done, source_at + 3 * done, 3 * (side * side - done))
 
 
 @contextmanager
