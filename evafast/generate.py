@@ -6,10 +6,12 @@ Fills the frozen config from the command line, runs the pipeline into the sink, 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,7 +125,7 @@ def _write_missing(
         HostTransfer(encoding, clock=clock), workers=config.encoder_threads, clock=clock,
         on_part=run.record, on_samples=progress.advance,
     )  # fmt: skip
-    with ThreadPoolExecutor(1, "evafast-beside") as side, progress, sink:
+    with ThreadPoolExecutor(1, "evafast-beside") as side, _lighter_garbage(), progress, sink:
         beside = side.submit(run.write_beside, bank, recipe)
         for part in run.missing():
             sink.begin(part)
@@ -132,6 +134,16 @@ def _write_missing(
                 sink.write(batch)
             sink.commit()
         beside.result()
+
+
+@contextmanager
+def _lighter_garbage() -> Iterator[None]:
+    """Keep what is loaded out of Python's collections: each would look at all of torch again."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _load_assets(config: GenerateConfig) -> LoadedAssets:

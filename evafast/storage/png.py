@@ -33,6 +33,15 @@ except ImportError:
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NONE, _UP = 0, 2  # filter types
 _BUFFER = 15, 9  # window bits, memory level
+_LENGTH = struct.Struct(">I")
+_IDAT_CRC = zlib.crc32(b"IDAT")
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return _LENGTH.pack(len(data)) + kind + data + _LENGTH.pack(zlib.crc32(kind + data))
+
+
+_END = _chunk(b"IEND", b"")
 
 
 def encode_grey(pixels: NDArray[np.unsignedinteger], *, smooth: bool) -> bytes:
@@ -50,7 +59,7 @@ def encode_grey(pixels: NDArray[np.unsignedinteger], *, smooth: bool) -> bytes:
     bytes
     """
     height, width = pixels.shape
-    rows = pixels.astype(pixels.dtype.newbyteorder(">")).view(np.uint8)
+    rows = pixels.astype(pixels.dtype.newbyteorder(">"), copy=False).view(np.uint8)
     lines = np.empty((height, 1 + rows.shape[1]), np.uint8)
     lines[:, 0] = _UP if smooth else _NONE
     if smooth:
@@ -58,9 +67,10 @@ def encode_grey(pixels: NDArray[np.unsignedinteger], *, smooth: bool) -> bytes:
         np.subtract(rows[1:], rows[:-1], out=lines[1:, 1:])
     else:
         lines[:, 1:] = rows
+    data = _deflate(lines, smooth)
     return b"".join((
-        _head(width, height, 8 * pixels.dtype.itemsize), _chunk(b"IDAT", _deflate(lines, smooth)),
-        _chunk(b"IEND", b""),
+        _head(width, height, 8 * pixels.dtype.itemsize), _LENGTH.pack(len(data)), b"IDAT", data,
+        _LENGTH.pack(zlib.crc32(data, _IDAT_CRC)), _END,
     ))  # fmt: skip
 
 
@@ -70,10 +80,6 @@ def _deflate(lines: NDArray[np.uint8], smooth: bool) -> bytes:
     strategy = zlib.Z_FILTERED if smooth else zlib.Z_RLE
     packer = zlib.compressobj(1, zlib.DEFLATED, *_BUFFER, strategy)
     return packer.compress(lines.data) + packer.flush()
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I4s", len(data), kind) + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 @cache

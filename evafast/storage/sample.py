@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evafast.storage.statistics import PixelSums
+from evafast.storage.statistics import PixelCounter, PixelSums
 
 if TYPE_CHECKING:
     from evafast.recipe import Placements
     from evafast.storage.codec import Codec
     from evafast.storage.naming import Names
+
+_NEAR = 4
+"""Samples whose pixels are summed just before they are encoded: then they are in the cache."""
 
 
 @dataclass(frozen=True)
@@ -117,30 +122,28 @@ class Encoded:
 
 def encode_slice(piece: HostSlice, codec: Codec, names: Names, bank_names: BankNames) -> Encoded:
     """Encode a slice and sum its pixels; runs in an encoder thread."""
-    facts = Facts({
-        "fg_bg": PixelSums.of_batch(piece.image), "fg_bg_mask": PixelSums.of_batch(piece.mask)
-    })  # fmt: skip
+    sums = {"fg_bg": piece.image, "fg_bg_mask": piece.mask}
+    depth_range = np.empty((0, 2), np.float32)
     if piece.codes is not None:
         assert piece.low is not None
         assert piece.high is not None
-        facts.sums["fg_bg_depth"] = PixelSums.of_batch(piece.codes)
-        facts.depth_range = np.stack([piece.low, piece.high], axis=1)
+        sums["fg_bg_depth"] = piece.codes
+        depth_range = np.stack([piece.low, piece.high], axis=1)
+    counters = {name: PixelCounter(images) for name, images in sums.items()}
     samples = []
-    p = piece.placements
-    for row, name in enumerate(names.samples(p)):
-        record = sample_record(p, row, name, bank_names)
-        depth = None
-        if piece.codes is not None:
-            depth = codec.encode_depth(piece.codes[row])
-            low, high = facts.depth_range[row].tolist()
-            record |= {"depth_low": low, "depth_high": high}
+    sample_names = names.samples(piece.placements)
+    records = sample_records(piece.placements, sample_names, depth_range, bank_names)
+    for row, (name, record) in enumerate(zip(sample_names, records, strict=True)):
+        if row % _NEAR == 0:
+            for counter in counters.values():
+                counter.add(slice(row, row + _NEAR))
         samples.append(
             EncodedSample(
                 name, codec.encode_image(piece.image[row]), codec.encode_mask(piece.mask[row]),
-                depth, json.dumps(record, separators=(",", ":")).encode(),
+                None if piece.codes is None else codec.encode_depth(piece.codes[row]), record,
             )
         )  # fmt: skip
-    return Encoded(samples, facts)
+    return Encoded(samples, Facts({n: c.sums() for n, c in counters.items()}, depth_range))
 
 
 @dataclass(frozen=True)
@@ -155,19 +158,32 @@ class BankNames:
         count = len(self.foregrounds)
         return self.foregrounds[which % count], which >= count
 
+    @cached_property
+    def in_records(self) -> tuple[list[str], list[str]]:
+        """What a record has of each background, and of each foreground, mirrors included."""
+        foregrounds = map(self.foreground, range(2 * len(self.foregrounds)))
+        return (
+            [f'"background":{json.dumps(name)}' for name in self.backgrounds],
+            [f'"foreground":{json.dumps(n)},"mirrored":{json.dumps(m)}' for n, m in foregrounds],
+        )
 
-def sample_record(placements: Placements, row: int, name: str, bank_names: BankNames) -> dict:
-    """Return what is known of one sample, in the order of the columns of samples.csv."""
-    file, mirrored = bank_names.foreground(int(placements.foreground[row]))
-    return {
-        "name": name,
-        "background": bank_names.backgrounds[placements.background[row]],
-        "foreground": file,
-        "mirrored": mirrored,
-        "placement": int(placements.placement[row]) + 1,
-        "left": int(placements.left[row]),
-        "top": int(placements.top[row]),
-        "width": int(placements.width[row]),
-        "height": int(placements.height[row]),
-        "index": int(placements.index[row]),
-    }
+
+def sample_records(
+    placements: Placements, names: list[str], depth_range: NDArray[np.float32],
+    bank_names: BankNames,
+) -> Iterator[bytes]:  # fmt: skip
+    """Yield a JSON object a sample: the columns of samples.csv, its index, its range of depth.
+
+    Written out, not serialized: an encoder that works on text holds Python's lock.
+    """
+    p = placements
+    backgrounds, foregrounds = bank_names.in_records
+    columns = (p.background, p.foreground, p.placement, p.left, p.top, p.width, p.height, p.index)
+    ranges = [f',"depth_low":{low!r},"depth_high":{high!r}' for low, high in depth_range.tolist()]
+    for name, depth, b, f, k, x, y, w, h, index in zip(
+        names, ranges or [""] * len(names), *(column.tolist() for column in columns), strict=True
+    ):
+        yield (
+            f'{{"name":"{name}",{backgrounds[b]},{foregrounds[f]},"placement":{k + 1},"left":{x},'
+            f'"top":{y},"width":{w},"height":{h},"index":{index}{depth}}}'
+        ).encode()

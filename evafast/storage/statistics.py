@@ -60,17 +60,9 @@ class PixelSums:
     @classmethod
     def of_batch(cls, images: NDArray[np.unsignedinteger]) -> PixelSums:
         """Return the sums of images, (n, height, width[, channels]) uint8 or uint16."""
-        count, height, width = images.shape[:3]
-        channels = images.shape[3] if images.ndim == 4 else 1
-        columns = images.reshape(count, height, width * channels)
-        sums = np.zeros((2, width * channels), np.uint64)
-        if images.dtype == np.uint8:
-            _add_up(columns, sums[0], sums[1])
-        else:
-            wide = columns.astype(np.uint64)
-            sums[0], sums[1] = wide.sum(axis=(0, 1)), (wide * wide).sum(axis=(0, 1))
-        total, squares = sums.reshape(2, width, channels).sum(axis=1, dtype=np.uint64).tolist()
-        return cls(count, count * height * width, tuple(total), tuple(squares))
+        counter = PixelCounter(images)
+        counter.add(slice(len(images)))
+        return counter.sums()
 
     def __add__(self, other: PixelSums) -> PixelSums:
         """Return the sums over both."""
@@ -108,3 +100,36 @@ class PixelSums:
             sqrt(max(0, n * s - t * t)) / n / scale
             for t, s in zip(self.total, self.squares, strict=True)
         ]
+
+
+class PixelCounter:
+    """Adds up the pixels of a batch, some images at a time: whichever are at hand.
+
+    Parameters
+    ----------
+    images : ndarray of uint8 or uint16, shape (n, height, width[, channels])
+    """
+
+    def __init__(self, images: NDArray[np.unsignedinteger]) -> None:
+        count, height, width = images.shape[:3]
+        self._channels = images.shape[3] if images.ndim == 4 else 1
+        self._columns = images.reshape(count, height, width * self._channels)
+        self._sums = np.zeros((2, width * self._channels), np.uint64)
+        self._images = 0
+
+    def add(self, which: slice) -> None:
+        """Add some of the images."""
+        columns, sums = self._columns[which], self._sums
+        if columns.dtype == np.uint8:
+            _add_up(columns, sums[0], sums[1])
+        else:
+            wide = columns.astype(np.uint64)
+            sums += wide.sum(axis=(0, 1)), (wide * wide).sum(axis=(0, 1))
+        self._images += len(columns)
+
+    def sums(self) -> PixelSums:
+        """Return the sums of what was added."""
+        height, width = self._columns.shape[1], self._columns.shape[2] // self._channels
+        channels = self._sums.reshape(2, width, self._channels)
+        total, squares = channels.sum(axis=1, dtype=np.uint64).tolist()
+        return PixelSums(self._images, self._images * height * width, tuple(total), tuple(squares))

@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import torch
+from numpy.typing import NDArray
 
 from evafast.errors import RunError
 from evafast.storage.sample import HostSlice
@@ -36,7 +37,7 @@ class HostBatch:
     """A batch on its way to host memory, as encoder threads see it."""
 
     placements: Placements
-    tensors: dict[str, torch.Tensor]
+    arrays: dict[str, NDArray]
     release: Callable[[], None]
     arrived: torch.cuda.Event | None = None
 
@@ -50,7 +51,7 @@ class HostBatch:
         """
         if self.arrived is not None:
             self.arrived.synchronize()
-        part = {name: tensor[start:stop].numpy() for name, tensor in self.tensors.items()}
+        part = {name: array[start:stop] for name, array in self.arrays.items()}
         finite = part.pop("finite", None)
         placements = self.placements[start:stop]
         if finite is not None and not finite.all():
@@ -89,7 +90,7 @@ class HostTransfer:
         if batch.depth is not None:
             tensors |= self._encoded_depth(batch)
         if all(tensor.device.type == "cpu" for tensor in tensors.values()):
-            return HostBatch(batch.placements, tensors, batch.release)
+            return HostBatch(batch.placements, _arrays(tensors), batch.release)
         return self._start_copies(batch, tensors)
 
     def _encoded_depth(self, batch: Batch) -> dict[str, torch.Tensor]:
@@ -135,4 +136,8 @@ class HostTransfer:
             free.put(pinned)
             batch.release()
 
-        return HostBatch(batch.placements, host, release, arrived)
+        return HostBatch(batch.placements, _arrays(host), release, arrived)
+
+
+def _arrays(tensors: dict[str, torch.Tensor]) -> dict[str, NDArray]:
+    return {name: tensor.numpy() for name, tensor in tensors.items()}

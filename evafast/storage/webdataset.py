@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from evafast.storage.store import Store
 
 _BLOCK = 512
-_NAME, _SIZE, _SUM = slice(0, 100), slice(124, 136), slice(148, 156)
+_SUM = slice(148, 156)
 
 
 def _template() -> bytes:
@@ -34,20 +34,19 @@ def _template() -> bytes:
 
 _TEMPLATE = _template()
 _TEMPLATE_SUM = sum(_TEMPLATE)
+_OWNER, _TIME, _REST = _TEMPLATE[100:124], _TEMPLATE[136:148], _TEMPLATE[156:]
 
 
 def tar_header(name: bytes, size: int) -> bytes:
     """Return the 512-byte header of a plain file; `name` is ASCII of at most 100 bytes."""
     digits = b"%011o\0" % size
     checksum = _TEMPLATE_SUM + sum(name) + sum(digits)
-    return b"".join((
-        name.ljust(100, b"\0"), _TEMPLATE[100:124], digits, _TEMPLATE[136:148],
-        b"%06o\0 " % checksum, _TEMPLATE[156:],
-    ))  # fmt: skip
+    padding = bytes(100 - len(name))
+    return b"%b%b%b%b%b%06o\0 %b" % (name, padding, _OWNER, digits, _TIME, checksum, _REST)
 
 
-def _member(name: str, data: bytes) -> tuple[bytes, bytes, bytes]:
-    return tar_header(name.encode("ascii"), len(data)), data, bytes(-len(data) % _BLOCK)
+def _member(name: bytes, data: bytes) -> tuple[bytes, bytes, bytes]:
+    return tar_header(name, len(data)), data, bytes(-len(data) % _BLOCK)
 
 
 class WebDatasetLayout:
@@ -58,17 +57,18 @@ class WebDatasetLayout:
 
     def __init__(self, store: Store, image_suffix: str) -> None:
         self._store = store
-        self._suffix = image_suffix
+        self._suffix = image_suffix.encode("ascii")
 
     def pack(self, part: Part, encoded: Encoded) -> bytes:
         """Return the tar blocks of some samples; runs in an encoder thread."""
         pieces: list[bytes] = []
         for sample in encoded.samples:
-            pieces += _member(f"{sample.name}.{self._suffix}", sample.image)
-            pieces += _member(f"{sample.name}.mask.png", sample.mask)
+            name = sample.name.encode("ascii")
+            pieces += _member(b"%b.%b" % (name, self._suffix), sample.image)
+            pieces += _member(name + b".mask.png", sample.mask)
             if sample.depth is not None:
-                pieces += _member(f"{sample.name}.depth.png", sample.depth)
-            pieces += _member(f"{sample.name}.json", sample.record)
+                pieces += _member(name + b".depth.png", sample.depth)
+            pieces += _member(name + b".json", sample.record)
         return b"".join(pieces)
 
     def is_there(self, record: dict) -> bool:
