@@ -125,7 +125,7 @@ def _write_missing(
         HostTransfer(encoding, clock=clock), workers=config.encoder_threads, clock=clock,
         on_part=run.record, on_samples=progress.advance,
     )  # fmt: skip
-    with ThreadPoolExecutor(1, "evafast-beside") as side, _lighter_garbage(), progress, sink:
+    with ThreadPoolExecutor(1, "evafast-beside") as side, _rarer_collections(), progress, sink:
         beside = side.submit(run.write_beside, bank, recipe)
         for part in run.missing():
             sink.begin(part)
@@ -137,13 +137,14 @@ def _write_missing(
 
 
 @contextmanager
-def _lighter_garbage() -> Iterator[None]:
-    """Keep what is loaded out of Python's collections: each would look at all of torch again."""
-    gc.freeze()
+def _rarer_collections() -> Iterator[None]:
+    """Let Python look for cyclic garbage rarely: there is next to none, and much to look at."""
+    usual = gc.get_threshold()
+    gc.set_threshold(100_000, 20, 100)
     try:
         yield
     finally:
-        gc.unfreeze()
+        gc.set_threshold(*usual)
 
 
 def _load_assets(config: GenerateConfig) -> LoadedAssets:
