@@ -27,7 +27,7 @@ from training.data import AVERAGED_SAMPLES, Source, open_source
 from training.metrics import Scores
 from training.model import parameter_count
 from training.pictures import sheet
-from training.train import device_of, fixed_batches
+from training.train import command_of, device_of, fixed_batches
 
 COLUMNS = ("iou", "dice", "boundary_f", "iou_pooled", "rmse", "delta1", "delta2", "delta3")
 
@@ -92,6 +92,7 @@ def evaluate(
         "trained_minutes": round(checkpoint.trained_seconds / 60, 2),
         "share_waiting_for_data": round(checkpoint.share_waiting_for_data, 4),
         "losses": {k: v for k, v in asdict(config.losses).items() if v},
+        "trained_by": command_of(config),
     }
 
 

@@ -6,10 +6,11 @@ import argparse
 import json
 import logging
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -294,6 +295,24 @@ def config_of(given: argparse.Namespace) -> TrainConfig:
         losses=losses,
         augment=augment,  # type: ignore[arg-type]
     )
+
+
+def command_of(config: TrainConfig) -> str:
+    """Return the command that asks for a config: `config_of` the other way round."""
+    words = ["python -m training.train"]
+    for given, usual in ((config, TrainConfig()), (config.data, DataConfig())):
+        for name in given.__dataclass_fields__:
+            value = getattr(given, name)
+            if value == getattr(usual, name) or name in ("data", "augment", "losses", "model_seed"):
+                continue
+            flag = "--" + name.replace("_", "-")
+            words.append(flag if value is True else f"{flag} {shlex.quote(str(value))}")
+    if config.losses != LossConfig():
+        weights = {name: weight for name, weight in asdict(config.losses).items() if weight}
+        words.append("--losses " + ",".join(f"{n}={w:g}" for n, w in weights.items()))
+    if config.augment != AugmentConfig():
+        words.append("--no-augment")
+    return " ".join(words)
 
 
 def _parser() -> argparse.ArgumentParser:
