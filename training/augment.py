@@ -7,6 +7,7 @@ is what was pasted, not how to subtract. All of it is a pure function of the bat
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ from torch.nn import functional
 from evafast import Batch
 from training.config import AugmentConfig
 from training.jpeg import jpeg
+
+_one_drawer = threading.Lock()
 
 
 @dataclass
@@ -138,8 +141,11 @@ def _affine(degrees: float, translate: float, scale: float, shear: float) -> nn.
 
 @contextmanager
 def drawn_from(seed: int, device: torch.device) -> Iterator[None]:
-    """Let torch draw from `seed` inside, and leave its generators as they were."""
+    """Let torch draw from `seed` inside, and leave its generators as they were.
+
+    All threads share torch's generators, so only one may be in here at a time.
+    """
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
+    with _one_drawer, torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         yield

@@ -7,7 +7,8 @@ augments it, where the network then learns from it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -161,12 +162,16 @@ class TrainingStream:
     batch_size, steps : int
         Samples a batch on each rank, batches an epoch.
     seed, rank, world_size : int
+    ahead : bool
+        Make the next batch in a thread while this one is used; by default on the CPU.
     """
 
     def __init__(
         self, source: Source, augmentation: Augmentation, *, size: int, device: torch.device,
         batch_size: int, steps: int, seed: int = 0, rank: int = 0, world_size: int = 1,
+        ahead: bool | None = None,
     ) -> None:  # fmt: skip
+        self.ahead = device.type == "cpu" if ahead is None else ahead
         self.source, self.augmentation = source, augmentation
         self.size, self.device = size, device
         self.batch_size, self.steps = batch_size, steps
@@ -178,13 +183,17 @@ class TrainingStream:
         return self.steps
 
     def __iter__(self) -> Iterator[Views]:
-        """Yield what is left of the epoch; after its end, the next one."""
+        """Yield what is left of the epoch; after its end, the next one.
+
+        On the CPU a thread makes the next batch while the network learns from this one, with its
+        cores; a GPU queues both anyway. Nothing is made beyond the epoch's end.
+        """
         if self._done >= self.steps:
             self._epoch, self._done = self._epoch + 1, 0
-        while self._done < self.steps:
-            step = self._epoch * self.steps + self._done
+        left = range(self._epoch * self.steps + self._done, (self._epoch + 1) * self.steps)
+        for views in _made_ahead(self.views, left) if self.ahead else map(self.views, left):
             self._done += 1
-            yield self.views(step)
+            yield views
 
     def views(self, step: int) -> Views:
         """Return this rank's batch of a step, counted from the run's start."""
@@ -211,6 +220,18 @@ class TrainingStream:
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on where `state_dict` stood."""
         self._epoch, self._done = state["epoch"], state["done"]
+
+
+def _made_ahead(make: Callable[[int], Views], steps: Iterable[int]) -> Iterator[Views]:
+    """Yield what `make` makes of each step, one step ahead, in a thread."""
+    with ThreadPoolExecutor(1, "training-data") as maker:
+        coming: Future[Views] | None = None
+        for step in steps:
+            made, coming = coming, maker.submit(make, step)
+            if made is not None:
+                yield made.result()
+        if coming is not None:
+            yield coming.result()
 
 
 class FixedBatches:

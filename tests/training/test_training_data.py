@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +58,34 @@ def test_a_batch_may_lie_across_two_passes(source):
     assert len(numbers) == 50
     held = set(source.validation[np.arange(len(source.validation))].tolist())
     assert not held & set(numbers.tolist())
+
+
+def test_batches_made_ahead_are_the_same_and_end_with_the_epoch(source):
+    made = []
+
+    class Noted(TrainingStream):
+        def views(self, step):
+            made.append((step, threading.current_thread() is threading.main_thread()))
+            return super().views(step)
+
+    settings = {"size": 48, "device": CPU, "batch_size": 8, "steps": 5}
+    ahead = Noted(source, Augmentation(AugmentConfig()), **settings)
+    plain = stream(source, ahead=False)
+    for _ in range(2):
+        for one, other in zip(ahead, plain, strict=True):
+            assert one.index.tolist() == other.index.tolist()
+            assert torch.equal(one.background, other.background)
+            assert torch.equal(one.composite, other.composite)
+        assert len(made) % 5 == 0
+    assert made == [(step, False) for step in range(10)]
+
+
+def test_an_error_in_a_batch_made_ahead_reaches_the_consumer(source, monkeypatch):
+    failing = stream(source)
+    views = failing.views
+    monkeypatch.setattr(failing, "views", lambda step: views(step) if step < 2 else 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        list(failing)
 
 
 def test_state_continues_in_the_middle_of_an_epoch(source):
