@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +65,7 @@ class HostSlice:
     high: NDArray[np.float32] | None = None
 
 
-@dataclass(frozen=True)
-class EncodedSample:
+class EncodedSample(NamedTuple):
     """The files of one sample; `depth` is None without depth."""
 
     name: str

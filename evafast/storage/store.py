@@ -19,6 +19,8 @@ from evafast.errors import RunError, UsageError, quoted
 WORKING_FOLDER = ".evafast"
 """Holds plan, journal, lock and unfinished files of a run; then only the manifest's copy."""
 
+_LARGE = 16 * 2**20
+
 
 def open_store(out: str | os.PathLike[str]) -> Store:
     """Return the store at a path, or at an address such as ``s3://bucket/set``.
@@ -49,6 +51,16 @@ def _in_one_line(where: str) -> Iterator[None]:
         raise RunError(
             f"out: {error.strerror or error} at {where}; mend it and run the same command again"
         ) from None
+
+
+def _let_go(stream: BinaryIO) -> None:
+    """Let the system's cache drop a large file that is on the disk.
+
+    A data set is larger than what is worth keeping, and fresh memory for each part costs more than
+    the writing itself.
+    """
+    if stream.tell() >= _LARGE and hasattr(os, "posix_fadvise"):  # not on macOS
+        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 class LocalStore:
@@ -115,6 +127,7 @@ class LocalStore:
                     yield stream
                     stream.flush()
                     os.fsync(stream.fileno())
+                    _let_go(stream)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(temporary, target)
             except BaseException:
