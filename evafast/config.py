@@ -117,4 +117,4 @@ class GenerateConfig:
             return self.batch_size
         if device_type == "cuda":
             return 1000
-        return 250 if self.depth == "none" else 50
+        return 250 if self.depth == "none" else 48
