@@ -1,8 +1,8 @@
-"""Whole runs: every layout, with and without depth, against the original's way and the stages.
+"""Whole runs without depth: every layout, against the original's way and the stages.
 
 Runs start with the pictures loaded (loading is stated as a fact of the record) and write to the
 disk that the temporary folder is on; flushing is part of their time. ``bench_sustained`` runs the
-whole command, loading and all.
+whole command, loading and all; ``bench_generate_depth`` has depth in it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -29,17 +28,21 @@ from benchmarks.record import ROOT
 from benchmarks.stages import CORES, ENCODE, allowed, stages
 from evafast.assets import LoadedAssets, load_folders
 from evafast.config import GenerateConfig
-from evafast.errors import UsageError
 
 ORIGINAL = "the original's way"
 
 
 def one_run(*arguments: str, folder) -> dict:
     """Run the command in a process of its own; return what it says of itself."""
+    return in_a_process("benchmarks.one_run", "--out", str(folder), *arguments)
+
+
+def in_a_process(module: str, *arguments: str) -> dict:
+    """Run a module that prints a line of JSON; how its idle threads wait is its own affair."""
+    own = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     ran = subprocess.run(
-        [sys.executable, "-m", "benchmarks.one_run", "--out", str(folder), *arguments],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-        check=False,
+        [sys.executable, "-m", module, *arguments], cwd=ROOT,
+        env={**own, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr[-2000:]
     return json.loads(ran.stdout.splitlines()[-1])
@@ -133,67 +136,5 @@ def test_generate_without_depth(
             "loading_seconds": loading_seconds(pictures),
             "allowed_by_stages": float(np.median(limit)),
             **{name: alone[name] for name in ("peak_memory_bytes", "busy") if alone},
-        },
-    )  # fmt: skip
-
-
-def load_networks(tmp_path):
-    """Return the networks to run by name, loaded once, and the original's: DenseDepth in fp32."""
-    from evafast import DepthEstimator
-    from evafast.depth.densedepth import DenseDepth
-    from evafast.depth.weights import save_safetensors
-
-    weights = tmp_path / "densenet169.safetensors"
-    save_safetensors(DenseDepth().eval(), weights)  # speed does not depend on the values
-    loaded = {"DenseDepth": DepthEstimator.load(weights, device="cpu")}
-    with suppress(UsageError):  # no built-in weights in this checkout: said in the record
-        loaded = {"built-in depth": DepthEstimator.load("compact", device="cpu"), **loaded}
-    return loaded, DepthEstimator.load(weights, device="cpu", precision="fp32")
-
-
-@pytest.mark.long
-def test_generate_with_depth(
-    benchmark, bank, pictures, generating, monkeypatch, tmp_path, keep_race
-):
-    networks, original = load_networks(tmp_path)
-    monkeypatch.setattr(
-        evafast.generate, "_load_depth", lambda config, choice: networks[config.depth]
-    )
-    images = evafast.Compositor(bank, backend="numba", device="cpu")(first_samples(bank, 64)).image
-
-    def alone(network, count, size):
-        """Run a network on some images, as many at once as the pipeline gives it."""
-        return lambda: [network(images[i : i + size]) for i in range(0, count, size)]
-
-    counts = {"built-in depth": 600, "DenseDepth": 96}
-    contenders = []
-    for name, network in networks.items():
-        layouts = ("webdataset", "folder", "zip") if name == "built-in depth" else ("webdataset",)
-        config = GenerateConfig(depth=name, device="cpu", limit=counts[name], batch_size=48)
-        contenders += [
-            generating(f"evafast {layout}, {name}", replace(config, layout=layout))
-            for layout in layouts
-        ]
-        contenders.append(Contender(
-            f"{name}: the network alone", "stage", alone(network, 48, 16), 48,
-            note=f"{network.identity()['precision']}, batches of 16",
-        ))  # fmt: skip
-    contenders.append(the_original(bank, 12, tmp_path, then=alone(original, 12, 12)))
-    contenders[-1].note += "; DenseDepth-169 in fp32, depth not even saved"
-    race = Race(contenders)
-    race.run(benchmark, 3)
-    ratios = []
-    for name in networks:
-        ours = f"evafast webdataset, {name}"
-        ratios += [
-            race.ratio(ours, f"{name}: the network alone", aim=0.8), race.ratio(ours, ORIGINAL)
-        ]
-    missing = {} if "built-in depth" in networks else {"built-in depth": "no built-in weights"}
-    keep_race(
-        "generate-depth", race, title="Whole runs with depth: JPEG, matte PNG, 8-bit depth PNG",
-        unit="samples/s", ratios=ratios, skipped=missing,
-        parameters={
-            **described(pictures), "samples": counts, "quality": 90, "threads": CORES,
-            "weights": "DenseDepth's are random: speed does not depend on them",
         },
     )  # fmt: skip

@@ -50,7 +50,9 @@ def main(arguments: list[str]) -> int:
 
     # Type checkers need not see it: the command's own clock is what is wanted, kept at hand.
     vars(command)["StageClock"] = KeptClock
-    manifest: dict[str, Any] = command.generate(command.parse(arguments))
+    config = command.parse(arguments)
+    command.choose_waiting(config)
+    manifest: dict[str, Any] = command.generate(config)
     end = time.perf_counter()
     clock = clocks[0]
     print(json.dumps({

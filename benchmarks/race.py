@@ -34,7 +34,8 @@ class Contender:
         *peer*: another library; *baseline*: the original's own way; *limit*: what the machine can
         do; *stage*: a part of ours, alone.
     call : callable
-        Does the work of a round.
+        Does the work of a round. One that runs a process of its own returns the seconds which the
+        work took there.
     work : float
         How much that is, in the unit of the record's rates; slow contenders do less a round.
     equal : bool or None
@@ -64,9 +65,13 @@ class Contender:
         """Do one round's work and keep its time."""
         if self.before is not None:
             self.before()
+        self.timed()
+
+    def timed(self) -> None:
+        """Do the work, with nothing before it, and keep its time."""
         start = time.perf_counter()
-        self.call()
-        self.seconds.append(time.perf_counter() - start)
+        told = self.call()
+        self.seconds.append(told if isinstance(told, float) else time.perf_counter() - start)
 
     @property
     def rates(self) -> np.ndarray:
@@ -121,9 +126,7 @@ class Race:
                 first.before()
 
         def timed() -> None:
-            start = time.perf_counter()
-            first.call()
-            first.seconds.append(time.perf_counter() - start)
+            first.timed()
             shares.append(others_took.share())
 
         if benchmark is not None:

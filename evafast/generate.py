@@ -265,15 +265,22 @@ def _size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
+def choose_waiting(config: GenerateConfig) -> None:
+    """Choose how idle OpenMP threads wait; call it before torch, which loads OpenMP, is imported.
+
+    Beside encoders they must not spin. A depth network on the CPU needs all cores itself and is
+    much faster when they do.
+    """
+    if config.depth == "none":
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
 
     def command() -> None:
         config = parse(arguments)
-        if config.depth == "none":
-            # Idle OpenMP threads must not spin beside the encoders; a depth network, which needs
-            # the cores itself, is a fifth faster when they do. Read when torch loads its OpenMP.
-            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        choose_waiting(config)
         set_up_logging(quiet=config.quiet)
         generate(config, Console(quiet=config.quiet))
 
