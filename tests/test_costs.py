@@ -6,6 +6,7 @@ modules imported. Whoever makes one of them grow makes every run slower, and hea
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from evafast import Bank, Compositor, Pipeline, Recipe
 from evafast.config import GenerateConfig
-from evafast.generate import generate
+from evafast.generate import choose_waiting, generate
 from evafast.pipeline import BufferRing
 from evafast.storage.store import LocalStore
 from evafast.storage.transfer import DepthEncoding, HostTransfer
@@ -307,3 +308,49 @@ def test_import_loads_nothing_heavy():
 
 def test_the_command_line_answers_before_torch_loads():
     assert not loaded_by("import evafast.generate") & {"torch", "cupy", "h5py"}
+
+
+@pytest.mark.parametrize(("depth", "given", "waiting"), [
+    ("none", None, "PASSIVE"),  # beside encoders, idle threads must not spin
+    ("compact", None, None),  # a network wants them awake
+    ("none", "ACTIVE", "ACTIVE"),
+])  # fmt: skip
+def test_how_idle_threads_wait(monkeypatch, depth, given, waiting):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    choose_waiting(GenerateConfig(out="x", depth=depth))
+    assert os.environ.get("OMP_WAIT_POLICY") == waiting
+
+
+def test_large_files_on_the_disk_leave_the_cache_and_small_ones_stay(tmp_path, monkeypatch):
+    dropped = []
+    monkeypatch.setattr("evafast.storage.store._LARGE", 1000)
+    monkeypatch.setattr(
+        os, "posix_fadvise", lambda file, start, count, advice: dropped.append((count, advice)),
+        raising=False,
+    )  # fmt: skip
+    monkeypatch.setattr(os, "POSIX_FADV_DONTNEED", 4, raising=False)
+    store = LocalStore(tmp_path)
+    store.write("small", bytes(999))
+    assert dropped == []
+    store.write("large", bytes(1000))
+    assert dropped == [(0, 4)]
+    monkeypatch.delattr(os, "posix_fadvise")  # macOS
+    store.write("large too", bytes(1000))
+    assert store.read("large too") == bytes(1000)
+
+
+def test_collections_are_rarer_while_generating_and_as_before_after(folders, tmp_path, monkeypatch):
+    usual, seen = gc.get_threshold(), []
+    batches = Pipeline.batches
+
+    def noted(self, *arguments, **options):
+        seen.append(gc.get_threshold()[0])
+        return batches(self, *arguments, **options)
+
+    monkeypatch.setattr(Pipeline, "batches", noted)
+    generate(config(folders, tmp_path / "set", limit=8, samples_per_shard=8))
+    assert seen
+    assert min(seen) > 10 * usual[0]
+    assert gc.get_threshold() == usual
