@@ -38,8 +38,9 @@ def tables(records: dict[str, dict]) -> str:
     for (split, size, samples, augmented), names in groups.items():
         how = "under augmentation" if augmented else "as they are"
         pieces.append(f"**Split by {split}**, {samples:,} held-out samples {how}, {size} px:\n")
-        pieces.append("| run | losses | steps | minutes | " + " | ".join(COLUMNS.values()) + " |")
-        pieces.append("| --- " * (4 + len(COLUMNS)) + "|")
+        head = ["run", "losses", "steps x batch", "minutes", *COLUMNS.values()]
+        pieces.append("| " + " | ".join(head) + " |")
+        pieces.append("| --- " * len(head) + "|")
         pieces += [_row(name, records[name]) for name in names]
         pieces += _baselines([records[name] for name in names])
         pieces.append("")

@@ -35,15 +35,15 @@ def record(iou, split="asset", **more):
         "scores": {"small": scores, "difference": {**scores, "iou": 0.1},
                    "always background": {**scores, "iou": 0.0}},
         "difference_threshold": 80, "samples": 1024, "split": split, "augmented": True, "size": 112,
-        "steps": 1200, "trained_minutes": 59.6, "losses": {"bce": 1.0}, "command": "e",
-        "trained_by": "t",
+        "steps": 1200, "batch_size": 16, "trained_minutes": 59.6, "losses": {"bce": 1.0},
+        "command": "e", "trained_by": "t",
     }  # fmt: skip
 
 
 def test_a_table_for_each_set_of_samples():
     text = tables({"one": record(0.9876), "two": record(0.5), "three": record(0.25, "placement")})
     assert text.count("**Split by") == 2
-    assert "| *one*: small | bce=1 | 1,200 | 60 | 0.988 | 0.500 | 0.250 | | |" in text
+    assert "| *one*: small | bce=1 | 1,200 x 16 | 60 | 0.988 | 0.500 | 0.250 | | |" in text
     assert text.count("always background, mean depth") == 2
     assert "- *two*: `t`, then `e`" in text
 
