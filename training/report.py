@@ -53,9 +53,8 @@ def tables(records: dict[str, dict]) -> str:
 def _row(name: str, record: dict) -> str:
     model = next(iter(record["scores"]))
     losses = " ".join(f"{k}={v:g}" for k, v in record["losses"].items())
-    head = (
-        f"| *{name}*: {model} | {losses} | {record['steps']:,} | {record['trained_minutes']:.0f} |"
-    )
+    steps = f"{record['steps']:,} x {record['batch_size']}"
+    head = f"| *{name}*: {model} | {losses} | {steps} | {record['trained_minutes']:.0f} |"
     return head + _cells(record["scores"][model])
 
 
