@@ -37,9 +37,10 @@ def generating(label, depth, layout, samples, pictures, tmp_path):
         arguments = ["--depth", depth, "--layout", layout, "--limit", str(samples), "--quiet"]
         folder = tmp_path / f"{layout}-{samples}-{next(folders)}"
         said = one_run(*arguments, *from_folders(pictures), folder=folder)
-        return float(said["generating_seconds"])
+        return said["generating_seconds"]
 
-    return Contender(label, "ours", call, samples, warm=False, note="in a process of its own")
+    note = "in a process of its own"
+    return Contender(label, "ours", call, samples, warm=False, tells=True, note=note)
 
 
 def network(label, role, depth, images, at_once, pictures, *more, note):
@@ -47,11 +48,10 @@ def network(label, role, depth, images, at_once, pictures, *more, note):
 
     def call():
         arguments = ["--depth", depth, "--images", str(images), "--at-once", str(at_once)]
-        return float(in_a_process(
-            "benchmarks.one_network", *arguments, *from_folders(pictures), *more
-        )["seconds"])  # fmt: skip
+        said = in_a_process("benchmarks.one_network", *arguments, *from_folders(pictures), *more)
+        return said["seconds"]
 
-    return Contender(label, role, call, images, warm=False, note=note)
+    return Contender(label, role, call, images, warm=False, tells=True, note=note)
 
 
 @pytest.mark.long

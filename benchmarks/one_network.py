@@ -2,8 +2,9 @@
 
     python -m benchmarks.one_network --depth compact --images 960 --at-once 16
 
-Prints one line of JSON: the seconds of a second pass over the images. With ``--original DIR`` they
-are also composited and written as the original did, in that time.
+Prints one line of JSON: the seconds of a pass over the images, after a first batch that does not
+count. With ``--original DIR`` they are also composited and written as the original did, in that
+time.
 """
 
 from __future__ import annotations

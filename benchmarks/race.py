@@ -34,8 +34,7 @@ class Contender:
         *peer*: another library; *baseline*: the original's own way; *limit*: what the machine can
         do; *stage*: a part of ours, alone.
     call : callable
-        Does the work of a round. One that runs a process of its own returns the seconds which the
-        work took there.
+        Does the work of a round.
     work : float
         How much that is, in the unit of the record's rates; slow contenders do less a round.
     equal : bool or None
@@ -48,6 +47,8 @@ class Contender:
         Run once untimed before the first round; False for what takes long and needs none.
     facts : dict
         Single values of this contender, such as bytes an image.
+    tells : bool
+        `call` runs a process of its own and returns the seconds that the work took there.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Contender:
     before: Callable[[], Any] | None = None
     warm: bool = True
     facts: dict[str, float | str | bool] = field(default_factory=dict)
+    tells: bool = False
     seconds: list[float] = field(default_factory=list, repr=False)
 
     def run(self) -> None:
@@ -71,7 +73,7 @@ class Contender:
         """Do the work, with nothing before it, and keep its time."""
         start = time.perf_counter()
         told = self.call()
-        self.seconds.append(told if isinstance(told, float) else time.perf_counter() - start)
+        self.seconds.append(told if self.tells else time.perf_counter() - start)
 
     @property
     def rates(self) -> np.ndarray:

@@ -33,7 +33,7 @@ from benchmarks import record as records_
 from benchmarks.chart import chart
 from benchmarks.gpu_tables import gpu_block
 from benchmarks.others import QUIET
-from benchmarks.summary import summary
+from benchmarks.summary import LINES, summary
 
 Record = dict[str, Any]
 MARK = re.compile(
@@ -70,14 +70,19 @@ def fact_text(name: str, value: Any) -> str:
     return f"{figure(value)}{suffix}" if not isinstance(value, str) else value
 
 
-def about(record: Record) -> str:
-    """Return where and when a record was made, in a line."""
+def where(record: Record) -> str:
+    """Return the machine that a record was made on."""
     made = record["machine"]
     gpu = f", {made['gpu']['name']}" if made["gpu"] else ""
+    return f"{made['cpu']}, {made['cores']} cores{gpu}"
+
+
+def about(record: Record) -> str:
+    """Return where and when a record was made, in a line."""
     commit = (record["commit"] or "unknown")[:9] + (" with changes" if record["dirty"] else "")
     rounds = record["rows"][0]["rate"]["rounds"]
     return (
-        f"{made['cpu']}, {made['cores']} cores{gpu}; commit {commit}, {record['date'][:10]}; "
+        f"{where(record)}; commit {commit}, {record['date'][:10]}; "
         f"median (quartiles) of {rounds} interleaved rounds{_disturbed(record)}"
     )
 
@@ -240,10 +245,13 @@ class Report:
 
     def _summary(self, machine: str) -> str:
         mine = [r for r in self.records if r["machine"]["name"] == machine]
-        seen = next(r for r in mine if r["name"] in SHOWN)
+        seen = [r for r in mine if r["name"] in {line[1] for line in LINES}]
+        rounds = _span(sorted({row["rate"]["rounds"] for r in seen for row in r["rows"]}))
+        dates = _span(sorted({r["date"][:10] for r in seen}))
         return (
-            f"\n{self._picture(machine)}\n\n{summary(mine, figure)}\n\n{about(seen)}. Ratios "
-            "are medians of ratios taken in the same run; all tables: "
+            f"\n{self._picture(machine)}\n\n{summary(mine, figure)}\n\n{where(seen[0])}; medians "
+            f"of {rounds} interleaved rounds, {dates}; each record names its commit. Ratios are "
+            "medians of ratios taken in the same run; all tables: "
             "`python -m benchmarks.report`.\n\n"
         )
 
@@ -266,6 +274,11 @@ class Report:
             lambda m: f"<!-- benchmarks:{m['name']} -->{self.block(m['name'])}<!-- /benchmarks -->",
             text,
         )
+
+
+def _span(ordered: list[Any]) -> str:
+    first, last = ordered[0], ordered[-1]
+    return str(first) if first == last else f"{first} to {last}"
 
 
 def _only(found: list[dict[str, Any]], name: str) -> dict[str, Any]:

@@ -14,7 +14,9 @@ metric16
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, cast
 
 import torch
@@ -97,10 +99,12 @@ def encode(
         raise UsageError(
             f"depth: wanted float32 (N, H, W), not empty, got {depth.dtype} {tuple(depth.shape)}"
         )
-    parts = [
-        _minmax8(part) if encoding == "minmax8" else _metric16(part, metres_per_unit or 1.0)
-        for part in depth.split(_TOGETHER if depth.device.type == "cpu" else len(depth))
-    ]
+    kind: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]] = _minmax8
+    if encoding == "metric16":
+        assert metres_per_unit is not None
+        kind = partial(_metric16, metres_per_unit=metres_per_unit)
+    together = _TOGETHER if depth.device.type == "cpu" else len(depth)
+    parts = [kind(part) for part in depth.split(together)]
     codes, low, high = (torch.cat(each) for each in zip(*parts, strict=True))
     return EncodedDepth(
         codes=codes,
