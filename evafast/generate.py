@@ -268,11 +268,15 @@ def _size(text: str) -> tuple[int, int]:
 def choose_waiting(config: GenerateConfig) -> None:
     """Choose how idle OpenMP threads wait; call it before torch, which loads OpenMP, is imported.
 
-    Beside encoders they must not spin. A depth network on the CPU needs all cores itself and is
-    much faster when they do.
+    Beside encoders they must not spin. A depth network on the CPU is faster when they do, but only
+    a moment (GNU's OpenMP counts the rounds): where others use the cores too, its usual spinning
+    made a run several times as long.
     """
-    if config.depth == "none":
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" in os.environ:
+        return
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    if config.depth != "none":
+        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

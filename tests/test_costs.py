@@ -310,17 +310,17 @@ def test_the_command_line_answers_before_torch_loads():
     assert not loaded_by("import evafast.generate") & {"torch", "cupy", "h5py"}
 
 
-@pytest.mark.parametrize(("depth", "given", "waiting"), [
-    ("none", None, "PASSIVE"),  # beside encoders, idle threads must not spin
-    ("compact", None, None),  # a network wants them awake
-    ("none", "ACTIVE", "ACTIVE"),
+@pytest.mark.parametrize(("depth", "given", "waiting", "rounds"), [
+    ("none", None, "PASSIVE", None),  # beside encoders, idle threads must not spin
+    ("compact", None, "PASSIVE", "2000"),  # a network wants them awake for a moment
+    ("compact", "ACTIVE", "ACTIVE", None),
 ])  # fmt: skip
-def test_how_idle_threads_wait(monkeypatch, depth, given, waiting):
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    if given is not None:
-        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+def test_how_idle_threads_wait(monkeypatch, depth, given, waiting, rounds):
+    environment = {} if given is None else {"OMP_WAIT_POLICY": given}
+    monkeypatch.setattr(os, "environ", environment)
     choose_waiting(GenerateConfig(out="x", depth=depth))
-    assert os.environ.get("OMP_WAIT_POLICY") == waiting
+    assert environment.get("OMP_WAIT_POLICY") == waiting
+    assert environment.get("GOMP_SPINCOUNT") == rounds
 
 
 def test_large_files_on_the_disk_leave_the_cache_and_small_ones_stay(tmp_path, monkeypatch):
