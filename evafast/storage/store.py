@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias, cast
 
 from evafast.errors import RunError, UsageError, quoted
+from evafast.storage.direct import create_direct
 
 WORKING_FOLDER = ".evafast"
 """Holds plan, journal, lock and unfinished files of a run; then only the manifest's copy."""
-
-_LARGE = 16 * 2**20
 
 
 def open_store(out: str | os.PathLike[str]) -> Store:
@@ -51,16 +50,6 @@ def _in_one_line(where: str) -> Iterator[None]:
         raise RunError(
             f"out: {error.strerror or error} at {where}; mend it and run the same command again"
         ) from None
-
-
-def _let_go(stream: BinaryIO) -> None:
-    """Let the system's cache drop a large file that is on the disk.
-
-    A data set is larger than what is worth keeping, and fresh memory for each part costs more than
-    the writing itself.
-    """
-    if stream.tell() >= _LARGE and hasattr(os, "posix_fadvise"):  # not on macOS
-        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 class LocalStore:
@@ -116,18 +105,20 @@ class LocalStore:
         return sorted(name.replace(os.sep, "/") for name in found)
 
     @contextmanager
-    def writing(self, name: str) -> Iterator[BinaryIO]:
-        """Write a file that appears when the block ends well, and not at all otherwise."""
+    def writing(self, name: str, *, large: bool = False) -> Iterator[BinaryIO]:
+        """Write a file that appears when the block ends well, and not at all otherwise.
+
+        A `large` one, written from start to end, goes past the system's cache.
+        """
         temporary = self.path(f"{WORKING_FOLDER}/{name.replace('/', '+')}.tmp")
         target = self.path(name)
         with _in_one_line(str(self.root)):
             temporary.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with temporary.open("wb") as stream:
+                with create_direct(temporary) if large else temporary.open("wb") as stream:
                     yield stream
                     stream.flush()
                     os.fsync(stream.fileno())
-                    _let_go(stream)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(temporary, target)
             except BaseException:
@@ -231,7 +222,7 @@ class RemoteStore:
         return sorted(name for name in found if not name.startswith(WORKING_FOLDER + "/"))
 
     @contextmanager
-    def writing(self, name: str) -> Iterator[BinaryIO]:
+    def writing(self, name: str, *, large: bool = False) -> Iterator[BinaryIO]:
         """Write a file that appears when the block ends well, and not at all otherwise."""
         path = self._at(name)
         with _in_one_line(self._url):

@@ -104,7 +104,7 @@ class WebDatasetLayout:
 class _Shard:
     def __init__(self, store: Store, name: str) -> None:
         self._name = name
-        self._writing = store.writing(name)
+        self._writing = store.writing(name, large=True)
         self._stream: BinaryIO = self._writing.__enter__()
         self._digest = hashlib.sha256()
         self._size = 0

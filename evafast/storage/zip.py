@@ -146,7 +146,7 @@ class ZipLayout:
     def _join(self, folder: str, records: list[dict]) -> dict:
         directory: list[bytes] = []
         offset = 0
-        with self._store.writing(f"{folder}.zip") as plain:
+        with self._store.writing(f"{folder}.zip", large=True) as plain:
             archive = _Hashing(plain)
             for record in records:
                 piece = next(p for p in record["pieces"] if p["file"] == f"{folder}.zip")
@@ -161,8 +161,7 @@ class ZipLayout:
                 piece["offset"] = offset
                 offset += piece["size"]
             size = sum(map(len, directory))
-            for entry in directory:
-                archive.write(entry)
+            archive.write(b"".join(directory))
             archive.write(end_records(len(directory), offset, size))
         return {"size": archive.size, "sha256": archive.digest.hexdigest()}
 
@@ -199,7 +198,7 @@ class _Segments:
         """Append packed samples to each archive's segment."""
         for folder, data in pieces.items():
             if folder not in self._streams:
-                writing = self._store.writing(_segment_name(folder, self._part.number))
+                writing = self._store.writing(_segment_name(folder, self._part.number), large=True)
                 self._streams[folder] = _Hashing(self._stack.enter_context(writing))
             self._streams[folder].write(data)
 
