@@ -22,8 +22,9 @@ from benchmarks.limits import CopyEach
 from benchmarks.race import Contender, Race, ratio
 from benchmarks.record import ROOT
 from evafast import Compositor, Recipe
-from evafast.storage.codec import Codec
+from evafast.storage.codec import Codec, one_thread_a_picture
 from evafast.storage.plan import make_plan
+from evafast.storage.sample import GROUP
 
 CORES = os.cpu_count() or 1
 
@@ -151,8 +152,8 @@ def test_threads(benchmark, bank, pictures, scale, keep_race):
     images, masks = made.image.numpy(), made.mask.numpy()
 
     def encode(row):
-        codec.encode_image(images[row])
-        codec.encode_mask(masks[row])
+        codec.encode_images(images[row : row + GROUP])
+        codec.encode_masks(masks[row : row + GROUP])
 
     counts = sorted({1, 2, CORES})
     contenders = []
@@ -161,10 +162,11 @@ def test_threads(benchmark, bank, pictures, scale, keep_race):
         contenders.append(compositing(f"compositing, threads: {n}", bank, placements, threads=n))
         contenders.append(Contender(
             f"encoding, threads: {n}", "ours",
-            lambda pool=pool: list(pool.map(encode, range(batch))), batch,
+            lambda pool=pool: list(pool.map(encode, range(0, batch, GROUP))), batch,
         ))  # fmt: skip
     race = Race(contenders)
-    race.run(benchmark, scale(9, 2))
+    with one_thread_a_picture():
+        race.run(benchmark, scale(9, 2))
     for pool in pools:
         pool.shutdown()
     ratios = [

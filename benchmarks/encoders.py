@@ -101,6 +101,10 @@ def _jpegxl() -> Encoder:
     return lambda pixels: codecs.jpegxl_encode(pixels, lossless=True, effort=1, numthreads=1)
 
 
+def _ours(encode: Callable[[NDArray], list[bytes]]) -> Encoder:
+    return lambda pixels: encode(pixels[None])[0]
+
+
 _RLE = (
     cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
     cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE,
@@ -110,14 +114,14 @@ _CODEC = Codec()
 
 ENCODERS: dict[str, dict[str, Callable[[], Encoder]]] = {
     "jpeg": {
-        OURS: lambda: _CODEC.encode_image,
+        OURS: lambda: _ours(_CODEC.encode_images),
         "OpenCV": lambda: _opencv_rgb(".jpg", cv2.IMWRITE_JPEG_QUALITY, 90),
         "simplejpeg": _simplejpeg,
         "imagecodecs": _imagecodecs_jpeg,
         "Pillow": lambda: _pillow("JPEG", quality=90),
     },
     "matte": {
-        OURS: lambda: _CODEC.encode_mask,
+        OURS: lambda: _ours(_CODEC.encode_masks),
         "OpenCV, default": lambda: _opencv(".png"),
         "OpenCV, level 1": lambda: _opencv(".png", *_LEVEL1),
         "OpenCV, level 1, run lengths, no filter": lambda: _opencv(".png", *_LEVEL1, *_RLE),
@@ -127,14 +131,14 @@ ENCODERS: dict[str, dict[str, Callable[[], Encoder]]] = {
         "PNG over ISA-L, level 0": _isal,
     },
     "depth8": {
-        OURS: lambda: _CODEC.encode_depth,
+        OURS: lambda: _ours(_CODEC.encode_depths),
         "OpenCV, default": lambda: _opencv(".png"),
         "OpenCV, level 1": lambda: _opencv(".png", *_LEVEL1),
         "Pillow, level 6": lambda: _pillow("PNG", compress_level=6),
         "PNG, Up, over libdeflate 1": _libdeflate,
     },
     "depth16": {
-        OURS: lambda: _CODEC.encode_depth,
+        OURS: lambda: _ours(_CODEC.encode_depths),
         "OpenCV, default": lambda: _opencv(".png"),
         "OpenCV, level 1": lambda: _opencv(".png", *_LEVEL1),
         "Pillow, level 6": lambda: _pillow("PNG", compress_level=6),

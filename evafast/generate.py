@@ -27,7 +27,7 @@ from evafast.console import (
     set_up_logging,
 )
 from evafast.errors import quoted
-from evafast.storage.codec import IMAGE_FORMATS, Codec
+from evafast.storage.codec import IMAGE_FORMATS, Codec, one_thread_a_picture
 from evafast.storage.layouts import LAYOUTS
 from evafast.storage.naming import Names
 from evafast.storage.plan import make_plan
@@ -76,7 +76,10 @@ def generate(config: GenerateConfig, console: Console | None = None) -> dict:
     console = console or Console(quiet=True)
     store = open_store(config.out)
     choice = choose_backend(config.backend, config.device)
-    assets = _load_assets(config)
+    with ThreadPoolExecutor(1, "evafast-kernels") as side:
+        kernels = side.submit(_load_kernels, choice, config.mask)
+        assets = _load_assets(config)
+        kernels.result()
     console.say(f"assets: {assets.summary()}")
     recipe = Recipe.for_bank(assets.bank, placements=config.placements, seed=config.seed)
     samples = min(config.limit or len(recipe), len(recipe))
@@ -131,7 +134,8 @@ def _write_missing(
         HostTransfer(encoding, clock=clock), workers=config.encoder_threads, clock=clock,
         on_part=run.record, on_samples=progress.advance,
     )  # fmt: skip
-    with ThreadPoolExecutor(1, "evafast-beside") as side, _rarer_collections(), progress, sink:
+    frugal = _rarer_collections(), one_thread_a_picture()
+    with ThreadPoolExecutor(1, "evafast-beside") as side, frugal[0], frugal[1], progress, sink:
         beside = side.submit(run.write_beside, bank, recipe)
         for part in run.missing():
             sink.begin(part)
@@ -151,6 +155,20 @@ def _rarer_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*usual)
+
+
+def _load_kernels(choice: BackendChoice, mask: str) -> None:
+    """Composite one small sample, so that the CPU's kernels load while pictures are decoded."""
+    import numpy as np
+
+    from evafast.bank import Bank
+    from evafast.compositing import Compositor
+    from evafast.recipe import Recipe
+
+    if choice.device.type == "cpu":
+        bank = Bank.from_arrays([np.zeros((8, 8, 3), np.uint8)], [np.zeros((4, 4, 4), np.uint8)])
+        compositor = Compositor(bank, backend=choice.backend, device=choice.device, mask=mask)
+        compositor(Recipe.for_bank(bank, placements=1, seed=0)[:1])
 
 
 def _load_assets(config: GenerateConfig) -> LoadedAssets:

@@ -10,9 +10,11 @@ import gc
 import os
 import subprocess
 import sys
+import threading
 import tracemalloc
 from collections import Counter
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -205,8 +207,9 @@ class Traffic:
             return fsync(number)
 
         monkeypatch.setattr(
-            LocalStore, "writing", lambda store, name: Counting(name, writing(store, name))
-        )
+            LocalStore, "writing",
+            lambda store, name, **how: Counting(name, writing(store, name, **how)),
+        )  # fmt: skip
         monkeypatch.setattr(os, "fsync", counted)
 
 
@@ -264,16 +267,16 @@ def test_each_picture_is_encoded_once(folders, tmp_path, monkeypatch):
     from evafast.storage.codec import Codec
 
     seen = Counter()
-    for name in ("encode_image", "encode_mask", "encode_depth"):
+    for name in ("encode_images", "encode_masks", "encode_depths"):
         original = getattr(Codec, name)
 
         def counted(codec, pixels, name=name, original=original):
-            seen[name] += 1
+            seen[name] += len(pixels)
             return original(codec, pixels)
 
         monkeypatch.setattr(Codec, name, counted)
     generate(config(folders, tmp_path / "set", limit=40, workers=1))
-    assert seen == {"encode_image": 40, "encode_mask": 40}
+    assert seen == {"encode_images": 40, "encode_masks": 40}
 
 
 def test_a_batch_read_back_opens_each_shard_once(folders, tmp_path, monkeypatch):
@@ -323,34 +326,39 @@ def test_how_idle_threads_wait(monkeypatch, depth, given, waiting, rounds):
     assert environment.get("GOMP_SPINCOUNT") == rounds
 
 
-def test_large_files_on_the_disk_leave_the_cache_and_small_ones_stay(tmp_path, monkeypatch):
-    dropped = []
-    monkeypatch.setattr("evafast.storage.store._LARGE", 1000)
-    monkeypatch.setattr(
-        os, "posix_fadvise", lambda file, start, count, advice: dropped.append((count, advice)),
-        raising=False,
-    )  # fmt: skip
-    monkeypatch.setattr(os, "POSIX_FADV_DONTNEED", 4, raising=False)
-    store = LocalStore(tmp_path)
-    store.write("small", bytes(999))
-    assert dropped == []
-    store.write("large", bytes(1000))
-    assert dropped == [(0, 4)]
-    monkeypatch.delattr(os, "posix_fadvise")  # macOS
-    store.write("large too", bytes(1000))
-    assert store.read("large too") == bytes(1000)
-
-
-def test_collections_are_rarer_while_generating_and_as_before_after(folders, tmp_path, monkeypatch):
-    usual, seen = gc.get_threshold(), []
+def test_collections_and_opencv_threads_are_fewer_while_generating_and_as_before_after(
+    folders, tmp_path, monkeypatch
+):
+    usual, seen = (gc.get_threshold(), cv2.getNumThreads()), []
     batches = Pipeline.batches
 
     def noted(self, *arguments, **options):
-        seen.append(gc.get_threshold()[0])
+        seen.append((gc.get_threshold()[0], cv2.getNumThreads()))
         return batches(self, *arguments, **options)
 
     monkeypatch.setattr(Pipeline, "batches", noted)
     generate(config(folders, tmp_path / "set", limit=8, samples_per_shard=8))
-    assert seen
-    assert min(seen) > 10 * usual[0]
-    assert gc.get_threshold() == usual
+    ((rarity, threads),) = seen
+    assert rarity > 10 * usual[0][0]
+    assert threads == 1
+    assert (gc.get_threshold(), cv2.getNumThreads()) == usual
+
+
+def test_kernels_load_while_pictures_are_decoded(folders, tmp_path, monkeypatch):
+    from evafast import assets
+
+    loaded = threading.Event()
+    composite, load = Compositor.__call__, assets.load_folders
+
+    def noted(self, *arguments):
+        made = composite(self, *arguments)
+        loaded.set()
+        return made
+
+    def waiting(*arguments):
+        assert loaded.wait(60), "no kernel ran before the pictures were there"
+        return load(*arguments)
+
+    monkeypatch.setattr(Compositor, "__call__", noted)
+    monkeypatch.setattr("evafast.generate.load_folders", waiting)
+    generate(config(folders, tmp_path / "set", limit=8))

@@ -121,8 +121,8 @@ def test_repair_never_writes_other_bytes_over_sound_files(
     data[len(data) // 3] ^= 1
     (out / victim).write_bytes(data)
     before = tree(out)
-    real = Codec.encode_mask
-    monkeypatch.setattr(Codec, "encode_mask", lambda self, mask: real(self, mask ^ 1))
+    real = Codec.encode_masks
+    monkeypatch.setattr(Codec, "encode_masks", lambda self, masks: real(self, masks ^ 1))
     assert inspect(["repair", str(out), "--quiet"]) == 1
     assert "got other bytes" in capsys.readouterr().err
     after = {n: d for n, d in tree(out).items() if not n.startswith(".evafast/part-")}

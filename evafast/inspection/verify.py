@@ -295,7 +295,7 @@ def _recomposite(dataset: StoredDataset, verdict: Verdict, count: int) -> None:
         mask = decode_picture(files["mask"], name)
         wanted = made.image[0].numpy()
         if manifest["image_format"] == "jpeg" and same_encoder:
-            wanted = decode_picture(codec.encode_image(wanted), name)
+            wanted = decode_picture(codec.encode_images(made.image.numpy())[0], name)
         image = decode_picture(files["image"], name)
         exact = manifest["image_format"] == "png" or same_encoder
         part = position // manifest["samples_per_part"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
@@ -54,20 +56,36 @@ class Codec:
         """Libraries and versions that make the bytes; another version may make others."""
         return f"opencv {cv2.__version__}, {DEFLATER}"
 
-    def encode_image(self, image: NDArray[np.uint8]) -> bytes:
-        """Encode a composite, (height, width, 3) uint8 RGB."""
-        bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    def encode_images(self, images: NDArray[np.uint8]) -> list[bytes]:
+        """Encode composites, (n, height, width, 3) uint8 RGB; a few at once stay in the cache."""
+        # End to end they are one tall picture: one call turns all.
+        tall = images.reshape(-1, *images.shape[2:])
+        bgr = cv2.cvtColor(tall, cv2.COLOR_RGB2BGR).reshape(images.shape)
         if self.image_format == "png":
-            return _encoded(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-        return _encoded(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
+            return [_encoded(".png", i, [cv2.IMWRITE_PNG_COMPRESSION, 1]) for i in bgr]
+        return [_encoded(".jpg", i, [cv2.IMWRITE_JPEG_QUALITY, self.quality]) for i in bgr]
 
-    def encode_mask(self, mask: NDArray[np.uint8]) -> bytes:
-        """Encode a mask, (height, width) uint8, without loss."""
-        return encode_grey(mask, smooth=False)
+    def encode_masks(self, masks: NDArray[np.uint8]) -> list[bytes]:
+        """Encode masks, (n, height, width) uint8, without loss."""
+        return encode_grey(masks, smooth=False)
 
-    def encode_depth(self, codes: NDArray[np.unsignedinteger]) -> bytes:
-        """Encode depth codes, (height, width) uint8 or uint16, without loss."""
+    def encode_depths(self, codes: NDArray[np.unsignedinteger]) -> list[bytes]:
+        """Encode depth codes, (n, height, width) uint8 or uint16, without loss."""
         return encode_grey(codes, smooth=True)
+
+
+@contextmanager
+def one_thread_a_picture() -> Iterator[None]:
+    """Keep OpenCV from sharing a picture among threads of its own: encoder threads take whole ones.
+
+    They yield the processor to each other without end while they wait.
+    """
+    usual = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(usual)
 
 
 def encode_asset(pixels: NDArray[np.uint8]) -> bytes:

@@ -44,34 +44,39 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 _END = _chunk(b"IEND", b"")
 
 
-def encode_grey(pixels: NDArray[np.unsignedinteger], *, smooth: bool) -> bytes:
-    """Encode a grey picture as PNG, without loss.
+def encode_grey(pixels: NDArray[np.unsignedinteger], *, smooth: bool) -> list[bytes]:
+    """Encode grey pictures as PNG, without loss.
 
     Parameters
     ----------
-    pixels : ndarray of uint8 or uint16, shape (height, width)
+    pixels : ndarray of uint8 or uint16, shape (n, height, width)
+        A few at once stay in the cache.
     smooth : bool
         Store differences to the row above: for depth maps. Otherwise the values themselves: for
         masks, which are mostly flat.
 
     Returns
     -------
-    bytes
+    list of bytes
+        A file a picture.
     """
-    height, width = pixels.shape
+    count, height, width = pixels.shape
     rows = pixels.astype(pixels.dtype.newbyteorder(">"), copy=False).view(np.uint8)
-    lines = np.empty((height, 1 + rows.shape[1]), np.uint8)
-    lines[:, 0] = _UP if smooth else _NONE
+    lines = np.empty((count, height, 1 + rows.shape[2]), np.uint8)
+    lines[..., 0] = _UP if smooth else _NONE
     if smooth:
-        lines[0, 1:] = rows[0]
-        np.subtract(rows[1:], rows[:-1], out=lines[1:, 1:])
+        lines[:, 0, 1:] = rows[:, 0]
+        np.subtract(rows[:, 1:], rows[:, :-1], out=lines[:, 1:, 1:])
     else:
-        lines[:, 1:] = rows
-    data = _deflate(lines, smooth)
-    return b"".join((
-        _head(width, height, 8 * pixels.dtype.itemsize), _LENGTH.pack(len(data)), b"IDAT", data,
-        _LENGTH.pack(zlib.crc32(data, _IDAT_CRC)), _END,
-    ))  # fmt: skip
+        lines[..., 1:] = rows
+    head = _head(width, height, 8 * pixels.dtype.itemsize)
+    return [_file(head, _deflate(picture, smooth)) for picture in lines]
+
+
+def _file(head: bytes, data: bytes) -> bytes:
+    checksum = zlib.crc32(data, _IDAT_CRC)
+    size = _LENGTH.pack(len(data))
+    return b"".join((head, size, b"IDAT", data, _LENGTH.pack(checksum), _END))
 
 
 def _deflate(lines: NDArray[np.uint8], smooth: bool) -> bytes:

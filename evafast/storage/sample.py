@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from evafast.storage.codec import Codec
     from evafast.storage.naming import Names
 
-_NEAR = 4
-"""Samples whose pixels are summed just before they are encoded: then they are in the cache."""
+GROUP = 4
+"""Samples that are summed and encoded together: few enough to stay in the cache meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -129,19 +130,21 @@ def encode_slice(piece: HostSlice, codec: Codec, names: Names, bank_names: BankN
         sums["fg_bg_depth"] = piece.codes
         depth_range = np.stack([piece.low, piece.high], axis=1)
     counters = {name: PixelCounter(images) for name, images in sums.items()}
-    samples = []
+    files: list[tuple[bytes, bytes, bytes | None]] = []
+    for start in range(0, len(piece.placements), GROUP):
+        group = slice(start, start + GROUP)
+        for counter in counters.values():
+            counter.add(group)
+        images = codec.encode_images(piece.image[group])
+        masks = codec.encode_masks(piece.mask[group])
+        depths = repeat(None) if piece.codes is None else codec.encode_depths(piece.codes[group])
+        files += zip(images, masks, depths, strict=False)
     sample_names = names.samples(piece.placements)
     records = sample_records(piece.placements, sample_names, depth_range, bank_names)
-    for row, (name, record) in enumerate(zip(sample_names, records, strict=True)):
-        if row % _NEAR == 0:
-            for counter in counters.values():
-                counter.add(slice(row, row + _NEAR))
-        samples.append(
-            EncodedSample(
-                name, codec.encode_image(piece.image[row]), codec.encode_mask(piece.mask[row]),
-                None if piece.codes is None else codec.encode_depth(piece.codes[row]), record,
-            )
-        )  # fmt: skip
+    samples = [
+        EncodedSample(name, *encoded, record)
+        for name, encoded, record in zip(sample_names, files, records, strict=True)
+    ]
     return Encoded(samples, Facts({n: c.sums() for n, c in counters.items()}, depth_range))
 
 
