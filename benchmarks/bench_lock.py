@@ -19,19 +19,19 @@ from evafast.storage.sample import BankNames, HostSlice, Part, encode_slice
 from evafast.storage.store import LocalStore
 from evafast.storage.webdataset import WebDatasetLayout
 
-SLICE = 32
+SLICE = 64
 
 
 class ReadyCodec(Codec):
     """Encoders that take no time."""
 
-    def encode_image(self, image) -> bytes:
-        """Return as many bytes as a composite has as JPEG."""
-        return bytes(18_000)
+    def encode_images(self, images) -> list[bytes]:
+        """Return as many bytes as composites have as JPEG."""
+        return [bytes(18_000) for _ in images]
 
-    def encode_mask(self, mask) -> bytes:
-        """Return as many bytes as a matte has as PNG."""
-        return bytes(2_800)
+    def encode_masks(self, masks) -> list[bytes]:
+        """Return as many bytes as mattes have as PNG."""
+        return [bytes(2_800) for _ in masks]
 
 
 def test_lock(benchmark, bank, pictures, scale, keep_race):

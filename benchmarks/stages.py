@@ -16,7 +16,7 @@ from evafast.storage.codec import Codec, one_thread_a_picture
 from evafast.storage.sample import GROUP
 
 CORES = os.cpu_count() or 1
-SLICE = 32
+SLICE = 64
 COMPOSITE, ENCODE = "compositor alone", "encoders alone"
 HASH, DISK = "SHA-256 alone", "disk alone"
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evafast.bank import Bank
+from evafast.cores import usable_cores
 from evafast.decode import Decoded, Unusable, decode
 from evafast.errors import UsageError, quoted
 
@@ -161,7 +162,7 @@ def load_folders(
         except Unusable as reason:
             return Skipped(kind, path.name, str(reason)), []
 
-    threads = config.threads or os.cpu_count() or 1
+    threads = config.threads or len(usable_cores())
     with warnings.catch_warnings(), ThreadPoolExecutor(threads, "evafast-decode") as pool:
         warnings.simplefilter("ignore")  # Pillow's remarks on odd files; ours name the file
         for done, ((kind, path), (result, notes)) in enumerate(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from evafast.assets import AssetConfig
 from evafast.compositing.pixel import MASKS
+from evafast.cores import usable_cores
 from evafast.errors import UsageError
 from evafast.storage.codec import Codec
 from evafast.storage.layouts import LAYOUTS
@@ -105,7 +105,7 @@ class GenerateConfig:
     @property
     def encoder_threads(self) -> int:
         """Encoder threads, a core each unless told otherwise."""
-        return self.workers or os.cpu_count() or 1
+        return self.workers or len(usable_cores())
 
     def batch_size_on(self, device_type: str) -> int:
         """Return the batch size: as given, or what suits the device.

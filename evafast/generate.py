@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     from evafast.depth import DepthEstimator
     from evafast.recipe import Recipe
 
-RING, RING_WITH_NETWORK = 3, 1
-"""Batches under way between compositing and encoding on the CPU.
+NETWORK_RING = 1
+"""Batches under way beside a depth network on the CPU.
 
-A depth network takes all cores in step: an encoder beside it on one of them holds up the others. So
-they take turns; with one batch under way, the next is begun when its encoding is done.
+It takes all cores in step: an encoder beside it on one of them holds up the others. So they take
+turns; with one batch under way, the next is begun when its encoding is done.
 """
 
 
@@ -77,7 +77,7 @@ def generate(config: GenerateConfig, console: Console | None = None) -> dict:
     store = open_store(config.out)
     choice = choose_backend(config.backend, config.device)
     with ThreadPoolExecutor(1, "evafast-kernels") as side:
-        kernels = side.submit(_load_kernels, choice, config.mask)
+        kernels = side.submit(_load_kernels, choice, parallel=config.depth != "none")
         assets = _load_assets(config)
         kernels.result()
     console.say(f"assets: {assets.summary()}")
@@ -121,26 +121,37 @@ def _write_missing(
 
     bank = assets.bank
     names = Names.of(recipe)
-    compositor = Compositor(bank, backend=choice.backend, device=choice.device, mask=config.mask)
+    on_cpu = choice.device.type == "cpu"
+    deferred = on_cpu and depth is None
+    compositor = Compositor(
+        bank, backend=choice.backend, device=choice.device, mask=config.mask, parallel=not deferred
+    )
     pipeline = Pipeline(bank, recipe, compositor, depth, clock=clock)
-    ring = None
-    if choice.device.type == "cpu":
-        ring = BufferRing(compositor, batch_size, RING_WITH_NETWORK if depth else RING)
+    ring = BufferRing(compositor, batch_size, NETWORK_RING) if on_cpu and depth else None
     encoding = DepthEncoding(config.depth_encoding, depth.metres_per_unit) if depth else None
     progress = console.progress("samples", run.plan["samples"], run.samples_there)
     layout = LAYOUTS[config.layout](run.store, config.codec.image_suffix)
     sink = Sink(
         layout, config.codec, names, BankNames(bank.background_names, bank.foreground_names),
         HostTransfer(encoding, clock=clock), workers=config.encoder_threads, clock=clock,
-        on_part=run.record, on_samples=progress.advance,
+        on_part=run.record, on_samples=progress.advance, one_a_core=deferred,
     )  # fmt: skip
-    frugal = _rarer_collections(), one_thread_a_picture()
-    with ThreadPoolExecutor(1, "evafast-beside") as side, frugal[0], frugal[1], progress, sink:
+    if deferred:
+        clock.workers("composite", config.encoder_threads)
+    with (
+        ThreadPoolExecutor(1, "evafast-beside") as side,
+        _rarer_collections(), one_thread_a_picture(), progress, sink,
+    ):  # fmt: skip
         beside = side.submit(run.write_beside, bank, recipe)
         for part in run.missing():
             sink.begin(part)
             indices = recipe.order[part.start : part.stop]
-            for batch in pipeline.batches(indices, batch_size, ring=ring):
+            batches = (
+                pipeline.deferred_batches(indices, batch_size)
+                if deferred
+                else pipeline.batches(indices, batch_size, ring=ring)
+            )
+            for batch in batches:
                 sink.write(batch)
             sink.commit()
         beside.result()
@@ -157,7 +168,7 @@ def _rarer_collections() -> Iterator[None]:
         gc.set_threshold(*usual)
 
 
-def _load_kernels(choice: BackendChoice, mask: str) -> None:
+def _load_kernels(choice: BackendChoice, *, parallel: bool) -> None:
     """Composite one small sample, so that the CPU's kernels load while pictures are decoded."""
     import numpy as np
 
@@ -167,7 +178,7 @@ def _load_kernels(choice: BackendChoice, mask: str) -> None:
 
     if choice.device.type == "cpu":
         bank = Bank.from_arrays([np.zeros((8, 8, 3), np.uint8)], [np.zeros((4, 4, 4), np.uint8)])
-        compositor = Compositor(bank, backend=choice.backend, device=choice.device, mask=mask)
+        compositor = Compositor(bank, backend=choice.backend, device="cpu", parallel=parallel)
         compositor(Recipe.for_bank(bank, placements=1, seed=0)[:1])
 
 

@@ -82,6 +82,39 @@ class Batch:
             ring.give(composite)
 
 
+@dataclass(frozen=True)
+class DeferredBatch:
+    """Placements that are composited when somebody asks, in the thread that asks.
+
+    On the CPU without depth, encoder threads ask: what they composite is in their cache when they
+    encode it, and nobody waits for another thread's work.
+
+    Attributes
+    ----------
+    placements : Placements
+    compositor : Compositor
+        Not a parallel one.
+    clock : StageClock
+    """
+
+    placements: Placements
+    compositor: Compositor
+    clock: StageClock
+
+    def __len__(self) -> int:
+        return len(self.placements)
+
+    def composite(self, start: int, stop: int, out: Composite) -> Composite:
+        """Composite samples `start` to `stop` into the first rows of `out`; return those."""
+        placements = self.placements[start:stop]
+        with self.clock("composite"):
+            return self.compositor(placements, _first(out, len(placements)))
+
+
+def _first(buffers: Composite, count: int) -> Composite:
+    return Composite(buffers.image[:count], buffers.mask[:count])
+
+
 class BufferRing:
     """A few preallocated outputs that go round between pipeline and consumer.
 
@@ -161,6 +194,22 @@ class Pipeline:
         IndexError
             When `indices` are not integers or out of range.
         """
+        for wanted in self._split(indices, batch_size):
+            yield self.batch(wanted, ring)
+
+    def deferred_batches(
+        self, indices: slice | ArrayLike | None = None, batch_size: int = 256
+    ) -> Iterator[DeferredBatch]:
+        """Yield batches, without depth, that are composited by whoever consumes them.
+
+        Parameters and errors are those of `batches`.
+        """
+        for wanted in self._split(indices, batch_size):
+            yield DeferredBatch(self.recipe[wanted], self.compositor, self.clock)
+
+    def _split(
+        self, indices: slice | ArrayLike | None, batch_size: int
+    ) -> Iterator[range | NDArray[np.int64]]:
         if batch_size < 1:
             raise UsageError(f"batch size: wanted at least 1, got {batch_size}; raise it")
         wanted: range | NDArray[np.int64]
@@ -169,7 +218,7 @@ class Pipeline:
         else:
             wanted = checked_indices(indices, len(self.recipe), "recipe index")
         for start in range(0, len(wanted), batch_size):
-            yield self.batch(wanted[start : start + batch_size], ring)
+            yield wanted[start : start + batch_size]
 
     def batch(self, indices: ArrayLike, ring: BufferRing | None = None) -> Batch:
         """Make one batch of these sample indices; see `batches`."""
@@ -179,7 +228,7 @@ class Pipeline:
         if ring is not None:
             whole = ring.take()
             buffers = (ring, whole)
-            out = Composite(whole.image[: len(placements)], whole.mask[: len(placements)])
+            out = _first(whole, len(placements))
         with self.clock.on(self.compositor.device, "composite"):
             composite = self.compositor(placements, out)
         batch = Batch(

@@ -13,7 +13,7 @@ SOURCES = sorted((ROOT / "evafast").rglob("*.py"))
 
 # The flow, from the ground up: a package may import those before it, never those after it.
 FLOW = [
-    {"errors", "timing", "philox", "console"},
+    {"errors", "timing", "cores", "philox", "console"},
     {"recipe", "decode", "bank", "builtin", "assets"},
     {"compositing", "depth"},
     {"pipeline"},

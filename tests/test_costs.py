@@ -13,6 +13,7 @@ import sys
 import threading
 import tracemalloc
 from collections import Counter
+from itertools import product
 
 import cv2
 import numpy as np
@@ -153,16 +154,19 @@ def test_one_kernel_a_batch_on_a_gpu(bank):
 
 
 def test_other_sizes_banks_and_masks_compile_nothing_new(bank):
-    from evafast.compositing.backends.numba_cpu import _composite
+    from evafast.compositing.backends.numba_cpu import _on_all_threads, _on_this_thread
     from evafast.storage.statistics import PixelSums, _add_up
 
     other = Bank.from_arrays(
         np.zeros((2, 40, 40, 3), np.uint8), [np.full((3, 5, 4), 255, np.uint8)]
     )
+    kernels, compiled = (_on_all_threads, _on_this_thread, _add_up), []
     for some in (bank, other):
         recipe = Recipe.for_bank(some)
-        for mask in ("matte", "binary"):
-            compositor = Compositor(some, backend="numba", device="cpu", mask=mask)
+        for mask, parallel in product(("matte", "binary"), (True, False)):
+            compositor = Compositor(
+                some, backend="numba", device="cpu", mask=mask, parallel=parallel
+            )
             ring = BufferRing(compositor, 16, 1)
             for size in (1, 2, 7, 16):
                 made = compositor(recipe[np.arange(size)])
@@ -172,8 +176,9 @@ def test_other_sizes_banks_and_masks_compile_nothing_new(bank):
                     PixelSums.of_batch(pixels.numpy()[1:])
             compositor(recipe[5:30:5])
             compositor(recipe[20:40][3:9])
-    assert len(_composite.signatures) == 1, _composite.signatures
-    assert len(_add_up.signatures) == 1, _add_up.signatures
+        compiled.append([kernel.signatures for kernel in kernels])
+    assert compiled[0] == compiled[1]
+    assert [len(signatures) for signatures in compiled[0][:2]] == [1, 1]
 
 
 class Traffic:
@@ -330,13 +335,13 @@ def test_collections_and_opencv_threads_are_fewer_while_generating_and_as_before
     folders, tmp_path, monkeypatch
 ):
     usual, seen = (gc.get_threshold(), cv2.getNumThreads()), []
-    batches = Pipeline.batches
+    batches = Pipeline.deferred_batches
 
-    def noted(self, *arguments, **options):
+    def noted(self, *arguments):
         seen.append((gc.get_threshold()[0], cv2.getNumThreads()))
-        return batches(self, *arguments, **options)
+        return batches(self, *arguments)
 
-    monkeypatch.setattr(Pipeline, "batches", noted)
+    monkeypatch.setattr(Pipeline, "deferred_batches", noted)
     generate(config(folders, tmp_path / "set", limit=8, samples_per_shard=8))
     ((rarity, threads),) = seen
     assert rarity > 10 * usual[0][0]

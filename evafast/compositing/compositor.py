@@ -34,6 +34,9 @@ class Compositor:
     network_input : torch.dtype, optional
         Also write ``image / 255`` as this floating dtype, channels last: the depth network's
         input, made in the same pass on a CUDA device.
+    parallel : bool
+        Share a batch among the CPU's threads. Otherwise a call works in the thread that makes it,
+        beside calls of other threads.
 
     Raises
     ------
@@ -62,6 +65,7 @@ class Compositor:
         mask: str = "matte",
         layout: str = "nhwc",
         network_input: torch.dtype | None = None,
+        parallel: bool = True,
     ) -> None:
         if mask not in MASKS:
             raise UsageError(f"mask: wanted {' or '.join(MASKS)}, got {mask!r}; choose one")
@@ -83,7 +87,7 @@ class Compositor:
                 bank, self.device, binary=binary, layout=layout, network_input=network_input
             )
         else:
-            self._backend = kind(bank, self.device, binary=binary)
+            self._backend = kind(bank, self.device, binary=binary, parallel=parallel)
 
     def allocate(self, count: int, *, pin_memory: bool = False) -> Composite:
         """Return uninitialized outputs for a batch of `count` samples.

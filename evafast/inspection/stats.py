@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from os import cpu_count
 from typing import TYPE_CHECKING
 
+from evafast.cores import usable_cores
 from evafast.storage.codec import decode_picture
 from evafast.storage.members import FOLDERS, fields_of
 from evafast.storage.naming import DEPTH_FOLDER
@@ -105,7 +105,7 @@ def statistics(
         name, files = job
         return {f: decode_picture(data, f"{name} {f}") for f, data in files.items()}
 
-    with ThreadPoolExecutor(cpu_count()) as pool:
+    with ThreadPoolExecutor(len(usable_cores())) as pool:
         jobs = _read_all(dataset)
         while chunk := list(islice(jobs, _AHEAD)):
             for pictures in pool.map(decode, chunk):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from evafast.storage.codec import Codec
     from evafast.storage.naming import Names
 
-GROUP = 4
+GROUP = 8
 """Samples that are summed and encoded together: few enough to stay in the cache meanwhile."""
 
 

@@ -14,19 +14,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Queue
 from typing import TYPE_CHECKING, Any
 
+from evafast.cores import Seats
 from evafast.storage.sample import Encoded, Facts, HostSlice, Part, encode_slice
 from evafast.storage.transfer import HostTransfer
 
 if TYPE_CHECKING:
-    from evafast.pipeline import Batch
+    from evafast.pipeline import Batch, DeferredBatch
     from evafast.storage.codec import Codec
     from evafast.storage.layouts import Layout, PartWriter
     from evafast.storage.naming import Names
     from evafast.storage.sample import BankNames
     from evafast.timing import StageClock
 
-SLICE = 32
-"""Samples that one encoder thread takes at once."""
+SLICE = 64
+"""Samples that one encoder thread takes at once, at most; small batches are shared evenly."""
 
 
 class Sink:
@@ -52,6 +53,8 @@ class Sink:
         Told ``(part, pieces)`` before a part appears; when it raises, the part does not.
     on_samples : callable
         Told how many more samples were written, in the writer thread.
+    one_a_core : bool
+        Keep each encoder thread on a core of its own; see `evafast.cores.Seats`.
     """
 
     def __init__(
@@ -67,16 +70,19 @@ class Sink:
         on_part: Callable[[Part, list[dict], Facts], None],
         before_commit: Callable[[Part, list[dict]], None] = lambda part, pieces: None,
         on_samples: Callable[[int], None] = lambda count: None,
+        one_a_core: bool = False,
     ) -> None:
         self._layout, self._codec = layout, codec
         self._names, self._bank_names = names, bank_names
         self._transfer, self._clock = transfer, clock
         self._on_part, self._on_samples = on_part, on_samples
         self._before_commit = before_commit
+        self._workers = workers
         self._part: Part | None = None
         self._error: BaseException | None = None
         self._stop = threading.Event()
-        self._pool = ThreadPoolExecutor(workers, "evafast-encode")
+        settle = Seats(workers).take if one_a_core else None
+        self._pool = ThreadPoolExecutor(workers, "evafast-encode", settle)
         self._queue: Queue[tuple[str, Any]] = Queue(maxsize=4 * workers + 16)
         self._writer = threading.Thread(target=self._write_all, name="evafast-write", daemon=True)
         clock.workers("encode", workers)
@@ -99,7 +105,7 @@ class Sink:
         self._part = part
         self._put("begin", (part, self._layout.begin(part)))
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Batch | DeferredBatch) -> None:
         """Take a batch; waits while the queues are full.
 
         Raises
@@ -110,10 +116,11 @@ class Sink:
         part = self._part
         assert part is not None, "begin a part before its batches"
         host = self._transfer.start(batch)
-        slices = range(0, len(batch), SLICE)
-        left = _Countdown(len(slices), host.release)
-        for start in slices:
-            job = self._pool.submit(self._encode, host, start, left, part)
+        size = min(SLICE, -(-len(batch) // self._workers))
+        starts = range(0, len(batch), size)
+        left = _Countdown(len(starts), host.release)
+        for start in starts:
+            job = self._pool.submit(self._encode, host, start, start + size, left, part)
             self._put("packed", job)
 
     def commit(self) -> None:
@@ -129,10 +136,10 @@ class Sink:
             raise self._error
 
     def _encode(
-        self, host: Any, start: int, left: _Countdown, part: Part
+        self, host: Any, start: int, stop: int, left: _Countdown, part: Part
     ) -> tuple[int, Any, Facts]:
         try:
-            piece: HostSlice = host.wait(start, start + SLICE, self._names)
+            piece: HostSlice = host.wait(start, stop, self._names)
             if self._stop.is_set():
                 return 0, None, Facts()
             with self._clock("encode"):

@@ -1,11 +1,13 @@
 """HostTransfer: batches from the device to host memory, depth encoded on the way.
 
-On the CPU nothing is copied. On CUDA the copies go to pinned memory on a stream of their own while
-the next batch is composited; encoder threads wait for the copy's event, never the main thread.
+On the CPU nothing is copied, and without depth pixels are not even made before an encoder thread
+takes them. On CUDA the copies go to pinned memory on a stream of their own while the next batch is
+composited; encoder threads wait for the copy's event, never the main thread.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -15,9 +17,11 @@ import torch
 from numpy.typing import NDArray
 
 from evafast.errors import RunError
+from evafast.pipeline import DeferredBatch
 from evafast.storage.sample import HostSlice
 
 if TYPE_CHECKING:
+    from evafast.compositing import Composite
     from evafast.pipeline import Batch
     from evafast.recipe import Placements
     from evafast.storage.naming import Names
@@ -63,6 +67,27 @@ class HostBatch:
         return HostSlice(placements=placements, **part)
 
 
+@dataclass
+class DeferredHostBatch:
+    """A batch that encoder threads composite, each the slice that it takes."""
+
+    batch: DeferredBatch
+    buffers: threading.local
+
+    def release(self) -> None:
+        """Do nothing: the buffers belong to the threads."""
+
+    def wait(self, start: int, stop: int, names: Names) -> HostSlice:
+        """Composite some samples; they hold until the same thread asks for more."""
+        stop = min(stop, len(self.batch))
+        out: Composite | None = getattr(self.buffers, "out", None)
+        if out is None or len(out.mask) < stop - start:
+            out = self.buffers.out = self.batch.compositor.allocate(stop - start)
+        made = self.batch.composite(start, stop, out)
+        placements = self.batch.placements[start:stop]
+        return HostSlice(placements=placements, image=made.image.numpy(), mask=made.mask.numpy())
+
+
 class HostTransfer:
     """Starts the way of batches to host memory.
 
@@ -83,9 +108,12 @@ class HostTransfer:
         self._ahead = ahead
         self._free: SimpleQueue[dict[str, torch.Tensor]] | None = None
         self._stream: torch.cuda.Stream | None = None
+        self._buffers = threading.local()
 
-    def start(self, batch: Batch) -> HostBatch:
+    def start(self, batch: Batch | DeferredBatch) -> HostBatch | DeferredHostBatch:
         """Start a batch's way; waits while too many are on theirs."""
+        if isinstance(batch, DeferredBatch):
+            return DeferredHostBatch(batch, self._buffers)
         tensors = {"image": batch.image.permute(0, 2, 3, 1), "mask": batch.mask[:, 0]}
         if batch.depth is not None:
             tensors |= self._encoded_depth(batch)

@@ -22,8 +22,13 @@ class Backend(Protocol):
     device_type: str
     """``cpu`` or ``cuda``: where the output tensors must live."""
 
-    def __init__(self, bank: Bank, device: torch.device, *, binary: bool) -> None:
-        """Bring the bank into this backend's own layout on the device."""
+    def __init__(
+        self, bank: Bank, device: torch.device, *, binary: bool, parallel: bool = True
+    ) -> None:
+        """Bring the bank into this backend's own layout on the device.
+
+        Unless `parallel`, a call works in the thread that makes it.
+        """
 
     @staticmethod
     def why_unavailable() -> str | None:

@@ -62,46 +62,46 @@ def _blend(coverage, colour, source, target, ink, paper, begin, end):  # pragma:
         target[paper + i] = _over(coverage[ink + i], colour[ink + i], source[paper + i])
 
 
-@njit(parallel=True, nogil=True, cache=True, boundscheck=False)
-def _composite(  # pragma: no cover - compiled
-    backgrounds,
-    colour,
-    coverage,
-    mask_values,
-    offsets,
-    background,
-    foreground,
-    left,
-    top,
-    width,
-    height,
-    image,
-    mask,
-):
+@njit(boundscheck=False)
+def _paste(sample, bank, placements, image, mask):  # pragma: no cover - compiled
+    """Write one sample."""
+    backgrounds, colour, coverage, mask_values, offsets = bank
+    background, foreground, left, top, width, height = placements
     side = mask.shape[1]
+    source, target, matte = backgrounds[background[sample]], image[sample], mask[sample]
+    source_at, target_at = source.ctypes.data, target.ctypes.data
+    matte_at, values_at = matte.ctypes.data, mask_values.ctypes.data
+    _clear(matte_at, side * side)  # type: ignore[call-arg]
+    x, y, w, h = left[sample], top[sample], width[sample], height[sample]
+    count = np.uintp(3 * w)  # unsigned: an index that may be negative costs a look at its sign
+    whole = count // _RUN * _RUN
+    tail = count - _RUN if count > _RUN else np.uintp(0)
+    done = 0  # pixels of the image that are written
+    for row in range(h):
+        begin = (y + row) * side + x
+        _copy(target_at + 3 * done, source_at + 3 * done, 3 * (begin - done))
+        first = offsets[foreground[sample]] + row * w
+        ink, paper = np.uintp(3 * first), np.uintp(3 * begin)
+        _blend(coverage, colour, source, target, ink, paper, np.uintp(0), whole)
+        if whole < count:
+            # Vector code leaves a rest that goes byte by byte: make it one more run, and
+            # blend some bytes twice.
+            _blend(coverage, colour, source, target, ink, paper, tail, count)
+        _copy(matte_at + begin, values_at + first, w)
+        done = begin + w
+    _copy(target_at + 3 * done, source_at + 3 * done, 3 * (side * side - done))
+
+
+@njit(parallel=True, nogil=True, cache=True, boundscheck=False)
+def _on_all_threads(bank, placements, image, mask):  # pragma: no cover - compiled
     for sample in prange(image.shape[0]):
-        source, target, matte = backgrounds[background[sample]], image[sample], mask[sample]
-        source_at, target_at = source.ctypes.data, target.ctypes.data
-        matte_at, values_at = matte.ctypes.data, mask_values.ctypes.data
-        _clear(matte_at, side * side)  # type: ignore[call-arg]
-        x, y, w, h = left[sample], top[sample], width[sample], height[sample]
-        count = np.uintp(3 * w)  # unsigned: an index that may be negative costs a look at its sign
-        whole = count // _RUN * _RUN
-        tail = count - _RUN if count > _RUN else np.uintp(0)
-        done = 0  # pixels of the image that are written
-        for row in range(h):
-            begin = (y + row) * side + x
-            _copy(target_at + 3 * done, source_at + 3 * done, 3 * (begin - done))
-            first = offsets[foreground[sample]] + row * w
-            ink, paper = np.uintp(3 * first), np.uintp(3 * begin)
-            _blend(coverage, colour, source, target, ink, paper, np.uintp(0), whole)
-            if whole < count:
-                # Vector code leaves a rest that goes byte by byte: make it one more run, and
-                # blend some bytes twice.
-                _blend(coverage, colour, source, target, ink, paper, tail, count)
-            _copy(matte_at + begin, values_at + first, w)
-            done = begin + w
-        _copy(target_at + 3 * done, source_at + 3 * done, 3 * (side * side - done))
+        _paste(sample, bank, placements, image, mask)
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def _on_this_thread(bank, placements, image, mask):  # pragma: no cover - compiled
+    for sample in range(image.shape[0]):
+        _paste(sample, bank, placements, image, mask)
 
 
 @contextmanager
@@ -118,17 +118,20 @@ class Backend:
 
     device_type = "cpu"
 
-    def __init__(self, bank: Bank, device: torch.device, *, binary: bool) -> None:
+    def __init__(
+        self, bank: Bank, device: torch.device, *, binary: bool, parallel: bool = True
+    ) -> None:
         rgba = bank.foreground_rgba
+        backgrounds = bank.backgrounds.reshape(bank.background_count, -1)
+        colour = np.ascontiguousarray(rgba[:, :3]).reshape(-1)
         coverage = np.ascontiguousarray(rgba[:, 3])
-        self._backgrounds = bank.backgrounds.reshape(bank.background_count, -1)
-        self._colour = np.ascontiguousarray(rgba[:, :3]).reshape(-1)
-        self._coverage = np.repeat(coverage, 3)
-        self._mask_values = (
-            pixel.binary(coverage.astype(np.int32)).astype(np.uint8) if binary else coverage
-        )
-        self._offsets = bank.foreground_offsets
-        for array in (self._colour, self._coverage, self._mask_values):
+        mask_values = pixel.binary(coverage.astype(np.int32)).astype(np.uint8)
+        self._bank = (
+            backgrounds, colour, np.repeat(coverage, 3), mask_values if binary else coverage,
+            bank.foreground_offsets,
+        )  # fmt: skip
+        self._parallel = parallel
+        for array in self._bank:
             array.setflags(write=False)  # one array type, so one compiled kernel
 
     @staticmethod
@@ -137,21 +140,13 @@ class Backend:
         return None
 
     def composite(self, placements: Placements, image: torch.Tensor, mask: torch.Tensor) -> None:
-        """Run the kernel over the batch on all of Numba's threads."""
+        """Run the kernel over the batch, on all of Numba's threads or on this one."""
         count, side = mask.shape[:2]
+        p = placements
+        where = p.background, p.foreground, p.left, p.top, p.width, p.height
+        arguments = self._bank, where, image.numpy().reshape(count, 3 * side * side), mask.numpy()
+        if not self._parallel:
+            _on_this_thread(*arguments)
+            return
         with _one_launch, _torch_keeps_its_threads():
-            _composite(
-                self._backgrounds,
-                self._colour,
-                self._coverage,
-                self._mask_values,
-                self._offsets,
-                placements.background,
-                placements.foreground,
-                placements.left,
-                placements.top,
-                placements.width,
-                placements.height,
-                image.numpy().reshape(count, 3 * side * side),
-                mask.numpy(),
-            )
+            _on_all_threads(*arguments)

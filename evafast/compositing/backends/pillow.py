@@ -24,7 +24,9 @@ class Backend:
 
     device_type = "cpu"
 
-    def __init__(self, bank: Bank, device: torch.device, *, binary: bool) -> None:
+    def __init__(
+        self, bank: Bank, device: torch.device, *, binary: bool, parallel: bool = True
+    ) -> None:
         self._binary = binary
         self._backgrounds = [Image.fromarray(b) for b in bank.backgrounds]
         self._cutouts = [Image.fromarray(bank.foreground(i)) for i in range(bank.foreground_count)]
