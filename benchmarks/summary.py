@@ -15,6 +15,8 @@ LINES = (
      "the original's way", "what the stages allow"),
     ("100,000 samples in one go, without start-up", "sustained", "generating alone",
      None, "what the stages allow"),
+    ("The same, against compositing, JPEG, PNG and SHA-256 by themselves", "sustained",
+     "generating alone", None, "what the libraries alone allow"),
     ("100,000 samples in one go, the command from start to end", "sustained", "the whole command",
      None, None),
     ("Whole run with the built-in depth network", "generate-depth",

@@ -140,7 +140,7 @@ def _write_missing(
         clock.workers("composite", config.encoder_threads)
     with (
         ThreadPoolExecutor(1, "evafast-beside") as side,
-        _rarer_collections(), one_thread_a_picture(), progress, sink,
+        rarer_collections(), one_thread_a_picture(), progress, sink,
     ):  # fmt: skip
         beside = side.submit(run.write_beside, bank, recipe)
         for part in run.missing():
@@ -158,7 +158,7 @@ def _write_missing(
 
 
 @contextmanager
-def _rarer_collections() -> Iterator[None]:
+def rarer_collections() -> Iterator[None]:
     """Let Python look for cyclic garbage rarely: there is next to none, and much to look at."""
     usual = gc.get_threshold()
     gc.set_threshold(100_000, 20, 100)

@@ -114,15 +114,33 @@ def test_peak_memory_is_the_program_s_own_and_not_its_parent_s():
     assert 1_000_000 < int(ran.stdout) < 200_000_000
 
 
-def test_what_the_stages_allow_adds_up_their_times():
+def test_what_stages_and_libraries_allow_adds_up_their_times():
     from benchmarks.race import Contender, Race
-    from benchmarks.stages import COMPOSITE, CORES, DISK, ENCODE, HASH, allowed
+    from benchmarks.stages import (
+        COMPOSITE,
+        CORES,
+        DISK,
+        ENCODE,
+        HASH,
+        MAKE,
+        WRITE,
+        allowed,
+        allowed_by_libraries,
+    )
 
-    def stage(name, rate):
-        return Contender(name, "stage", lambda: None, rate, seconds=[1.0])
+    def race(**rates):
+        names = {"make": MAKE, "write": WRITE, "composite": COMPOSITE, "encode": ENCODE,
+                 "sha": HASH, "disk": DISK}  # fmt: skip
+        stages = [
+            Contender(names[name], "stage", lambda: None, rate, seconds=[1.0])
+            for name, rate in rates.items()
+        ]
+        return Race(stages)
 
-    race = Race([stage(COMPOSITE, 60e3), stage(ENCODE, 10e3), stage(HASH, 30e3), stage(DISK, 50e3)])
+    seconds = 1 / 9e3 + 1 / (CORES * 25e3)
+    assert allowed(race(make=9e3, write=25e3)).tolist() == pytest.approx([1 / seconds])
+    assert allowed(race(make=1e9, write=5e3)).tolist() == [5e3]
+    rates = {"composite": 60e3, "encode": 10e3, "sha": 30e3}
     seconds = 1 / 60e3 + 1 / 10e3 + 1 / (CORES * 30e3)
-    assert allowed(race).tolist() == pytest.approx([1 / seconds])
-    slow_disk = Race([*list(race.contenders.values())[:3], stage(DISK, 5e3)])
-    assert allowed(slow_disk).tolist() == [5e3]
+    assert allowed_by_libraries(race(**rates, disk=50e3)).tolist() == pytest.approx([1 / seconds])
+    assert allowed_by_libraries(race(**rates, disk=5e3)).tolist() == [5e3]
