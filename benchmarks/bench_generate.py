@@ -120,7 +120,7 @@ def test_generate_without_depth(
         ratio(first, "what the stages allow", race.contenders[first].rates / limit, aim=0.8),
         ratio(
             first, "what the libraries alone allow",
-            race.contenders[first].rates / allowed_by_libraries(race),
+            race.contenders[first].rates / allowed_by_libraries(race), aim=0.8,
         ),
         race.ratio(first, ENCODE),
         *(race.ratio(run.name, first) for run in runs[1:]),

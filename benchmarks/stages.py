@@ -111,11 +111,12 @@ def stages(
 def allowed(race: Race) -> np.ndarray:
     """Return the rate that the run's stages allow, round by round.
 
-    Encoder threads and writer share the cores, so their times a sample add up (the writer is
-    measured on one core and may use its share of all). No run is faster than its writer.
+    What the encoder threads do and the writer's hashing share the cores, so their times a sample
+    add up (hashing is measured on one core and may use its share of all). The writer's other time
+    is mostly the disk's; no run is faster than its writer.
     """
     rate = {name: contender.rates for name, contender in race.contenders.items()}
-    return np.minimum(1 / (1 / rate[MAKE] + 1 / (CORES * rate[WRITE])), rate[WRITE])
+    return np.minimum(1 / (1 / rate[MAKE] + 1 / (CORES * rate[HASH])), rate[WRITE])
 
 
 def allowed_by_libraries(race: Race) -> np.ndarray:

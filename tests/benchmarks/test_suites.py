@@ -137,9 +137,9 @@ def test_what_stages_and_libraries_allow_adds_up_their_times():
         ]
         return Race(stages)
 
-    seconds = 1 / 9e3 + 1 / (CORES * 25e3)
-    assert allowed(race(make=9e3, write=25e3)).tolist() == pytest.approx([1 / seconds])
-    assert allowed(race(make=1e9, write=5e3)).tolist() == [5e3]
+    seconds = 1 / 9e3 + 1 / (CORES * 30e3)
+    assert allowed(race(make=9e3, sha=30e3, write=25e3)).tolist() == pytest.approx([1 / seconds])
+    assert allowed(race(make=1e9, sha=30e3, write=5e3)).tolist() == [5e3]
     rates = {"composite": 60e3, "encode": 10e3, "sha": 30e3}
     seconds = 1 / 60e3 + 1 / 10e3 + 1 / (CORES * 30e3)
     assert allowed_by_libraries(race(**rates, disk=50e3)).tolist() == pytest.approx([1 / seconds])
