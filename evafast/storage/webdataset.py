@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
 from evafast.storage.naming import SHARD_INDEX, shard_name
@@ -33,20 +34,23 @@ def _template() -> bytes:
 
 
 _TEMPLATE = _template()
-_TEMPLATE_SUM = sum(_TEMPLATE)
 _OWNER, _TIME, _REST = _TEMPLATE[100:124], _TEMPLATE[136:148], _TEMPLATE[156:]
 
 
-def tar_header(name: bytes, size: int) -> bytes:
-    """Return the 512-byte header of a plain file; `name` is ASCII of at most 100 bytes."""
-    digits = b"%011o\0" % size
-    checksum = _TEMPLATE_SUM + sum(name) + sum(digits)
-    padding = bytes(100 - len(name))
-    return b"%b%b%b%b%b%06o\0 %b" % (name, padding, _OWNER, digits, _TIME, checksum, _REST)
+@cache
+def _after_stem(length: int, suffix: bytes) -> tuple[bytes, int]:
+    """Return what follows a name's stem in its header, up to the size, and its checksum so far."""
+    padding = bytes(100 - length - len(suffix))
+    return b"%b%b%b" % (suffix, padding, _OWNER), sum(_TEMPLATE) + sum(suffix)
 
 
-def _member(name: bytes, data: bytes) -> tuple[bytes, bytes, bytes]:
-    return tar_header(name, len(data)), data, bytes(-len(data) % _BLOCK)
+def _member(stem: bytes, stem_sum: int, suffix: bytes, data: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return header, data and padding of a plain file; its name is ASCII of at most 100 bytes."""
+    after, known = _after_stem(len(stem), suffix)
+    digits = b"%011o\0" % len(data)
+    checksum = known + stem_sum + sum(digits)
+    header = b"%b%b%b%b%06o\0 %b" % (stem, after, digits, _TIME, checksum, _REST)
+    return header, data, bytes(-len(data) % _BLOCK)
 
 
 class WebDatasetLayout:
@@ -57,18 +61,19 @@ class WebDatasetLayout:
 
     def __init__(self, store: Store, image_suffix: str) -> None:
         self._store = store
-        self._suffix = image_suffix.encode("ascii")
+        self._image = f".{image_suffix}".encode("ascii")
 
     def pack(self, part: Part, encoded: Encoded) -> bytes:
         """Return the tar blocks of some samples; runs in an encoder thread."""
         pieces: list[bytes] = []
         for sample in encoded.samples:
-            name = sample.name.encode("ascii")
-            pieces += _member(b"%b.%b" % (name, self._suffix), sample.image)
-            pieces += _member(name + b".mask.png", sample.mask)
+            stem = sample.name.encode("ascii")
+            stem_sum = sum(stem)
+            pieces += _member(stem, stem_sum, self._image, sample.image)
+            pieces += _member(stem, stem_sum, b".mask.png", sample.mask)
             if sample.depth is not None:
-                pieces += _member(name + b".depth.png", sample.depth)
-            pieces += _member(name + b".json", sample.record)
+                pieces += _member(stem, stem_sum, b".depth.png", sample.depth)
+            pieces += _member(stem, stem_sum, b".json", sample.record)
         return b"".join(pieces)
 
     def is_there(self, record: dict) -> bool:
