@@ -58,7 +58,9 @@ def versions() -> dict[str, str]:
 
 def code() -> dict[str, Any]:
     """Return the commit and whether tracked files differ from it."""
-    changed = _git("status", "--porcelain", "--untracked-files=no")
+    # Records written a moment ago are no change of what is measured.
+    code = "--", ".", f":!{RESULTS.relative_to(ROOT).as_posix()}"
+    changed = _git("status", "--porcelain", "--untracked-files=no", *code)
     return {
         "commit": _git("rev-parse", "HEAD") or os.environ.get("EVAFAST_COMMIT"),
         "dirty": None if changed is None else bool(changed),
