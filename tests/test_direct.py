@@ -92,13 +92,14 @@ def test_whole_buffers_are_written_directly_and_the_rest_is_not(
 
 
 @needs_linux
-def test_a_file_system_without_direct_files_gets_an_ordinary_one(tmp_path, monkeypatch):
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.EOPNOTSUPP])
+def test_a_file_system_without_direct_files_gets_an_ordinary_one(tmp_path, monkeypatch, code):
     plainly, refused = os.open, []
 
     def refusing(path, how, *mode):
         if how & os.O_DIRECT:
             refused.append(path)
-            raise OSError(errno.EINVAL, "Invalid argument")
+            raise OSError(code, os.strerror(code))
         return plainly(path, how, *mode)
 
     monkeypatch.setattr(os, "open", refusing)

@@ -13,6 +13,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+_REFUSED = errno.EINVAL, errno.EOPNOTSUPP
+"""What file systems say that have no direct files."""
+
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
@@ -28,7 +31,7 @@ def create_direct(path: Path) -> BinaryIO:
         try:
             return cast(BinaryIO, _DirectFile(path, flag))
         except OSError as error:
-            if error.errno != errno.EINVAL:  # this file system has none
+            if error.errno not in _REFUSED:
                 raise
     return path.open("wb")
 
@@ -99,7 +102,7 @@ class _DirectFile(io.RawIOBase):
             try:
                 done += os.write(self._file, self._buffer[done:count])
             except OSError as error:
-                if error.errno != errno.EINVAL or not self._flag:
+                if error.errno not in _REFUSED or not self._flag:
                     raise
                 self._leave_direct()  # allowed when it was opened, and now it is not
         self._written += count
