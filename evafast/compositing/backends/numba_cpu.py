@@ -125,10 +125,11 @@ class Backend:
         backgrounds = bank.backgrounds.reshape(bank.background_count, -1)
         colour = np.ascontiguousarray(rgba[:, :3]).reshape(-1)
         coverage = np.ascontiguousarray(rgba[:, 3])
-        mask_values = pixel.binary(coverage.astype(np.int32)).astype(np.uint8)
+        mask_values = coverage
+        if binary:
+            mask_values = pixel.binary(coverage.astype(np.int32)).astype(np.uint8)
         self._bank = (
-            backgrounds, colour, np.repeat(coverage, 3), mask_values if binary else coverage,
-            bank.foreground_offsets,
+            backgrounds, colour, np.repeat(coverage, 3), mask_values, bank.foreground_offsets
         )  # fmt: skip
         self._parallel = parallel
         for array in self._bank:
