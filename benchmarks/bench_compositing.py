@@ -42,10 +42,10 @@ def composited(name, bank, placements, *, threads=CORES):
     ), out
 
 
-def same_pixels(result, wanted):
+def same_pixels(result, expected):
     """Tell whether images and masks equal ours, as far as the peer made them."""
     return all(
-        np.array_equal(got, ours[: len(got)]) for got, ours in zip(result, wanted, strict=True)
+        np.array_equal(got, ours[: len(got)]) for got, ours in zip(result, expected, strict=True)
     )
 
 
@@ -55,7 +55,7 @@ def test_compositing_224(benchmark, bank, pictures, scale, keep_race):
     skipped = {}
     ours, out = composited("numba", bank, placements)
     ours.call()
-    wanted = out.image.numpy().copy(), out.mask.numpy().copy()
+    expected = out.image.numpy().copy(), out.mask.numpy().copy()
     ours.equal = True
     contenders = [ours]
     others = [("numba", 1)] * (CORES > 1) + [("pillow", 1)]
@@ -63,7 +63,7 @@ def test_compositing_224(benchmark, bank, pictures, scale, keep_race):
         some = placements if name == "numba" else placements[: batch // 2]
         contender, made = composited(name, bank, some, threads=threads)
         contender.call()
-        contender.equal = same_pixels((made.image.numpy(), made.mask.numpy()), wanted)
+        contender.equal = same_pixels((made.image.numpy(), made.mask.numpy()), expected)
         contenders.append(contender)
     for name, (kind, note, part) in PEERS.items():
         try:
@@ -72,7 +72,7 @@ def test_compositing_224(benchmark, bank, pictures, scale, keep_race):
         except ImportError as error:
             skipped[name] = f"not installed: {error.name}"
             continue
-        equal = same_pixels(peer.result(), wanted)
+        equal = same_pixels(peer.result(), expected)
         role = "baseline" if name == "Pillow" else "peer"
         contenders.append(Contender(name, role, peer.run, len(peer.rows), equal, note))
     contenders += [

@@ -33,7 +33,7 @@ from gpu_record import machine, spread, write
 
 from evafast import Bank, Compositor, Recipe
 from evafast.compositing.backends import load
-from evafast.recipe import Placements
+from evafast.sampling.recipe import Placements
 
 BATCHES = (1, 8, 64, 512, 4096, 8192)
 PEER_BATCHES = (64, 512, 4096)
@@ -193,7 +193,7 @@ def _number_bytes(compositor: Compositor) -> int:
 
 def peer(
     name: str, bank: Bank, placements: Placements, clock: Clock, device: torch.device,
-    repeats: int, wanted: tuple[torch.Tensor, torch.Tensor],
+    repeats: int, expected: tuple[torch.Tensor, torch.Tensor],
 ) -> dict[str, Any]:
     """Measure one peer on one batch, and say how far its bytes are from Pillow's rule."""
     row: dict[str, Any] = {"peer": name, "batch": len(placements)}
@@ -201,7 +201,7 @@ def peer(
         other = PEERS[name](bank, device)
         other.prepare(placements)
         image, mask = other.run()
-        pairs = ((image, wanted[0]), (mask, wanted[1]))
+        pairs = ((image, expected[0]), (mask, expected[1]))
         row["largest_difference"] = max(
             int((a.cpu().int() - b.cpu().int()).abs().max()) for a, b in pairs
         )

@@ -17,10 +17,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from evafast.depth.densedepth import DENSENET169, DenseDepth, DenseDepthConfig
+from evafast.depth.densedepth.network import DENSENET169, DenseDepth, DenseDepthConfig
+from evafast.depth.densedepth.weights import save_safetensors
 from evafast.depth.estimator import DepthEstimator
 from evafast.depth.precision import cpu_computes_bf16
-from evafast.depth.weights import save_safetensors
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -82,7 +82,7 @@ def test_densedepth169(benchmark, weights, device, precision, size):
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_compact(benchmark, device):
-    from evafast.depth.weights import compact_file
+    from evafast.depth.densedepth.weights import compact_file
     from evafast.errors import UsageError
 
     try:

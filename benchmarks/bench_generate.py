@@ -25,8 +25,8 @@ from benchmarks.original import Original
 from benchmarks.race import Contender, Race, ratio
 from benchmarks.record import ROOT
 from benchmarks.stages import ENCODE, allowed, allowed_by_libraries, encoder_pool, stages
-from evafast.assets import LoadedAssets, load_folders
-from evafast.config import GenerateConfig
+from evafast.assets.loading import LoadedAssets, load_folders
+from evafast.writing.config import GenerateConfig
 
 ORIGINAL = "the original's way"
 

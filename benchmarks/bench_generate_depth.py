@@ -21,8 +21,8 @@ AT_ONCE = 16
 
 def stored_network(folder):
     """Return a file of DenseDepth's weights; random, for speed does not depend on them."""
-    from evafast.depth.densedepth import DenseDepth
-    from evafast.depth.weights import save_safetensors
+    from evafast.depth.densedepth.network import DenseDepth
+    from evafast.depth.densedepth.weights import save_safetensors
 
     weights = folder / "densenet169.safetensors"
     save_safetensors(DenseDepth().eval(), weights)

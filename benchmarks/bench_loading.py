@@ -23,10 +23,10 @@ import evafast.generate
 from benchmarks.inputs import described
 from benchmarks.race import Contender, Race
 from evafast import Compositor, Pipeline, open_dataset
-from evafast.assets import LoadedAssets
-from evafast.config import GenerateConfig
+from evafast.assets.loading import LoadedAssets
+from evafast.dataset.members import sample_file
 from evafast.pipeline import BufferRing
-from evafast.storage.members import sample_file
+from evafast.writing.config import GenerateConfig
 
 BATCH = 64
 LAYOUTS = ("webdataset", "folder", "zip")
@@ -113,11 +113,11 @@ def test_loading(benchmark, stored, bank, pictures, scale, keep_race):
     sets = {layout: open_dataset(folder) for layout, folder in stored.items()}
     first = sets["webdataset"]
     count = len(first)
-    wanted = first[0:BATCH]
+    expected = first[0:BATCH]
     shuffled = np.random.default_rng(0).permutation(count)
 
     def same(batch):
-        return torch.equal(batch[0], wanted.image) and torch.equal(batch[1], wanted.mask)
+        return torch.equal(batch[0], expected.image) and torch.equal(batch[1], expected.mask)
 
     def stream(dataset, positions):
         batches = [positions[i : i + BATCH] for i in range(0, count, BATCH)]

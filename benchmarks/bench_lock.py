@@ -1,4 +1,4 @@
-"""What of encoding a sample holds Python's lock: why encoders are threads and not processes.
+"""What of encoding a sample holds the GIL: why encoders are threads and not processes.
 
 One thread encodes and packs the same slices twice over: for real, and with encoders that return
 ready bytes, so that only names, records, tar headers and bookkeeping are left. The second rate is
@@ -12,12 +12,12 @@ from pathlib import Path
 from benchmarks.inputs import described, first_samples
 from benchmarks.race import Contender, Race
 from evafast import Compositor
-from evafast.recipe import Recipe
-from evafast.storage.codec import Codec
-from evafast.storage.naming import Names
-from evafast.storage.sample import BankNames, HostSlice, Part, encode_slice
-from evafast.storage.store import LocalStore
-from evafast.storage.webdataset import WebDatasetLayout
+from evafast.dataset.codec import Codec
+from evafast.dataset.formats.webdataset import WebDatasetLayout
+from evafast.dataset.naming import Names
+from evafast.dataset.sample import BankNames, HostSlice, Part, encode_slice
+from evafast.dataset.store import LocalStore
+from evafast.sampling.recipe import Recipe
 
 SLICE = 64
 
@@ -52,11 +52,11 @@ def test_lock(benchmark, bank, pictures, scale, keep_race):
     race = Race([
         Contender("one thread, all of it", "ours", lambda: encode(Codec()), count),
         Contender("one thread, encoders left out", "limit", lambda: encode(ReadyCodec()), count,
-                  note="nearly all of it under Python's lock; pixel sums are in it and are not"),
+                  note="nearly all of it under the GIL; pixel sums are in it and are not"),
     ])  # fmt: skip
     race.run(benchmark, scale(11, 2))
     keep_race(
-        "lock", race, title="What holds Python's lock while samples are encoded", unit="samples/s",
+        "lock", race, title="What holds the GIL while samples are encoded", unit="samples/s",
         parameters={**described(pictures), "samples": count, "threads": 1},
         ratios=[race.ratio("one thread, encoders left out", "one thread, all of it")],
     )  # fmt: skip

@@ -22,9 +22,9 @@ from benchmarks.limits import CopyEach
 from benchmarks.race import Contender, Race, ratio
 from benchmarks.record import ROOT
 from evafast import Compositor, Recipe
-from evafast.storage.codec import Codec, one_thread_a_picture
-from evafast.storage.plan import make_plan
-from evafast.storage.sample import GROUP
+from evafast.dataset.codec import Codec, one_thread_a_picture
+from evafast.dataset.sample import GROUP
+from evafast.writing.plan import make_plan
 
 CORES = os.cpu_count() or 1
 

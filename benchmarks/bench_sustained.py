@@ -19,7 +19,7 @@ from benchmarks.bench_generate import from_folders, one_run
 from benchmarks.inputs import described
 from benchmarks.race import Contender, Race, ratio
 from benchmarks.stages import ENCODE, allowed, allowed_by_libraries, encoder_pool, stages
-from evafast.storage.codec import Codec
+from evafast.dataset.codec import Codec
 
 SAMPLES = 100_000
 WHOLE, GENERATING = "the whole command", "generating alone"

@@ -15,8 +15,8 @@ import torch
 import evafast.generate
 from benchmarks.inputs import described
 from benchmarks.race import Contender, Race
-from evafast.assets import LoadedAssets
-from evafast.config import GenerateConfig
+from evafast.assets.loading import LoadedAssets
+from evafast.writing.config import GenerateConfig
 
 for needed in ("lightning", "kornia"):  # looked for, not loaded: they take seconds
     if find_spec(needed) is None:

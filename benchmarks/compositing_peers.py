@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from evafast.bank import Bank
-from evafast.recipe import Placements
+from evafast.assets.bank import Bank
+from evafast.sampling.recipe import Placements
 
 
 class _Peer:

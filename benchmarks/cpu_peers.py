@@ -16,7 +16,7 @@ from PIL import Image
 
 from evafast import Bank
 from evafast.compositing.pixel import over
-from evafast.recipe import Placements
+from evafast.sampling.recipe import Placements
 
 Pixels = NDArray[np.uint8]
 

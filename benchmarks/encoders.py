@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from evafast.storage.codec import Codec
+from evafast.dataset.codec import Codec
 
 Encoder = Callable[[NDArray], bytes]
 OURS = "evafast"

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.record import ROOT
 from evafast import Bank, Recipe
-from evafast.recipe import Placements
+from evafast.sampling.recipe import Placements
 
 PHOTOGRAPHS = ROOT.parent / "shared" / "data" / "real"
 

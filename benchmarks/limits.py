@@ -12,7 +12,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from evafast import Bank
-from evafast.recipe import Placements
+from evafast.sampling.recipe import Placements
 
 _libc = ctypes.CDLL(None)
 _memcpy, _memset = _libc.memcpy, _libc.memset

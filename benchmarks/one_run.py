@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     """Run; return 0."""
     start = time.perf_counter()
     import evafast.generate as command
-    from evafast.timing import StageClock
+    from evafast.system.timing import StageClock
 
     clocks: list[StageClock] = []
 
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
             super().__init__()
             clocks.append(self)
 
-    # Type checkers need not see it: the command's own clock is what is wanted, kept at hand.
+    # Type checkers need not see it: the command's own clock is what is expected, kept at hand.
     vars(command)["StageClock"] = KeptClock
     config = command.parse(arguments)
     command.choose_waiting(config)

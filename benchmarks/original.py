@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from evafast import Bank
-from evafast.recipe import Placements
+from evafast.sampling.recipe import Placements
 
 
 class Original:

@@ -178,14 +178,14 @@ def _faults(value: Any, rule: dict[str, Any], at: str, defs: dict[str, Any]):  #
     kinds = rule.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if kinds and not any(_is(value, kind) for kind in kinds):
-        yield f"{at}: wanted {' or '.join(kinds)}, got {value!r:.60}"
+        yield f"{at}: expected {' or '.join(kinds)}, got {value!r:.60}"
         return
     if "enum" in rule and value not in rule["enum"]:
-        yield f"{at}: wanted one of {rule['enum']}, got {value!r:.60}"
+        yield f"{at}: expected one of {rule['enum']}, got {value!r:.60}"
     if "pattern" in rule and isinstance(value, str) and not re.search(rule["pattern"], value):
-        yield f"{at}: wanted {rule['pattern']}, got {value!r:.60}"
+        yield f"{at}: expected {rule['pattern']}, got {value!r:.60}"
     if "exclusiveMinimum" in rule and _is(value, "number") and not value > rule["exclusiveMinimum"]:
-        yield f"{at}: wanted more than {rule['exclusiveMinimum']}, got {value}"
+        yield f"{at}: expected more than {rule['exclusiveMinimum']}, got {value}"
     if isinstance(value, dict):
         properties, rest = rule.get("properties", {}), rule.get("additionalProperties", True)
         for name in rule.get("required", []):
@@ -200,7 +200,7 @@ def _faults(value: Any, rule: dict[str, Any], at: str, defs: dict[str, Any]):  #
                 yield from _faults(inner, rest, f"{at}.{name}", defs)
     if isinstance(value, list):
         if len(value) < rule.get("minItems", 0):
-            yield f"{at}: wanted at least {rule['minItems']} items, got {len(value)}"
+            yield f"{at}: expected at least {rule['minItems']} items, got {len(value)}"
         for i, inner in enumerate(value):
             yield from _faults(inner, rule.get("items", {}), f"{at}[{i}]", defs)
 

@@ -15,16 +15,16 @@ import numpy as np
 from benchmarks.limits import hash_all, write_and_flush
 from benchmarks.race import Contender, Race
 from evafast import Bank, Compositor, Pipeline, Recipe
-from evafast.cores import Seats, usable_cores
+from evafast.dataset.codec import Codec, one_thread_a_picture
+from evafast.dataset.formats.webdataset import WebDatasetLayout
+from evafast.dataset.naming import Names
+from evafast.dataset.sample import GROUP, BankNames, Part, encode_slice
+from evafast.dataset.store import LocalStore
 from evafast.generate import rarer_collections
-from evafast.storage.codec import Codec, one_thread_a_picture
-from evafast.storage.naming import Names
-from evafast.storage.sample import GROUP, BankNames, Part, encode_slice
-from evafast.storage.sink import SLICE
-from evafast.storage.store import LocalStore
-from evafast.storage.transfer import HostTransfer
-from evafast.storage.webdataset import WebDatasetLayout
-from evafast.timing import StageClock
+from evafast.system.threads import Seats, usable_cores
+from evafast.system.timing import StageClock
+from evafast.writing.sink import SLICE
+from evafast.writing.transfer import HostTransfer
 
 CORES = len(usable_cores())
 MAKE, WRITE = "encoder threads alone", "writer alone"

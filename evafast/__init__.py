@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "Bank": "evafast.bank",
-    "Recipe": "evafast.recipe",
-    "Placements": "evafast.recipe",
+    "Bank": "evafast.assets.bank",
+    "Recipe": "evafast.sampling.recipe",
+    "Placements": "evafast.sampling.recipe",
     "Compositor": "evafast.compositing",
     "composite": "evafast.compositing",
     "DepthEstimator": "evafast.depth",
     "Pipeline": "evafast.pipeline",
     "Batch": "evafast.pipeline",
-    "open_dataset": "evafast.storage",
+    "open_dataset": "evafast.dataset",
     "EvafastError": "evafast.errors",
     "UsageError": "evafast.errors",
     "RunError": "evafast.errors",
@@ -42,13 +42,13 @@ __all__ = [  # noqa: RUF022 - in the order of the flow
 ]
 
 if TYPE_CHECKING:
-    from evafast.bank import Bank
+    from evafast.assets.bank import Bank
     from evafast.compositing import Compositor, composite
+    from evafast.dataset import open_dataset
     from evafast.depth import DepthEstimator
     from evafast.errors import EvafastError, RunError, UsageError
     from evafast.pipeline import Batch, Pipeline
-    from evafast.recipe import Placements, Recipe
-    from evafast.storage import open_dataset
+    from evafast.sampling.recipe import Placements, Recipe
 
 
 def __getattr__(name: str) -> Any:

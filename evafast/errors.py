@@ -1,4 +1,4 @@
-"""Errors that a user can cause, each one clear line: name, wanted, got, what to do."""
+"""Errors that a user can cause, each one clear line: name, expected, got, what to do."""
 
 from __future__ import annotations
 

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 
 from evafast.compositing.pixel import BINARY_THRESHOLD
-from evafast.console import Console, OneLineParser, run_command, set_up_logging
 from evafast.errors import UsageError, quoted
+from evafast.system.console import Console, OneLineParser, run_command, set_up_logging
 
 if TYPE_CHECKING:
-    from evafast.storage.reader import StoredDataset
+    from evafast.dataset.reader import StoredDataset
 
 _CHUNK = 256
 
@@ -56,7 +56,7 @@ def coco_annotations(
     """
     if find_spec("pycocotools") is None:
         raise UsageError(
-            'coco: wanted pycocotools, got none; install it: pip install "evafast[coco]"'
+            'coco: expected pycocotools, got none; install it: pip install "evafast[coco]"'
         )
     info = {
         "description": f"made by evafast {dataset.manifest['evafast']}, "
@@ -91,8 +91,8 @@ def _names(dataset: StoredDataset) -> Iterator[tuple[int, str]]:
 
 
 def _image(dataset: StoredDataset, position: int, name: str) -> dict:
-    from evafast.storage.members import sample_file
-    from evafast.storage.naming import shard_name
+    from evafast.dataset.members import sample_file
+    from evafast.dataset.naming import shard_name
 
     manifest = dataset.manifest
     file = sample_file(manifest, name, "image")
@@ -107,7 +107,7 @@ def _image(dataset: StoredDataset, position: int, name: str) -> dict:
 
 
 def _masks(dataset: StoredDataset, start: int, stop: int) -> Iterator[np.ndarray]:
-    from evafast.storage.codec import decode_picture
+    from evafast.dataset.codec import decode_picture
 
     names = dataset.names.samples(dataset.placements_at(slice(start, stop)))
     for position, name in zip(range(start, stop), names, strict=True):
@@ -149,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
 
     def command() -> None:
-        from evafast.storage.reader import open_dataset
+        from evafast.dataset.reader import open_dataset
 
         parser = OneLineParser(
             prog="python -m evafast.export", description="Write annotations in another format."

@@ -16,9 +16,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evafast.assets import AssetConfig, LoadedAssets, load_folders
-from evafast.config import DEPTH_ENCODINGS, GenerateConfig
-from evafast.console import (
+from evafast.assets.loading import AssetConfig, LoadedAssets, load_folders
+from evafast.dataset.codec import IMAGE_FORMATS, Codec, one_thread_a_picture
+from evafast.dataset.formats.layouts import LAYOUTS
+from evafast.dataset.naming import Names
+from evafast.dataset.sample import BankNames
+from evafast.dataset.store import open_store
+from evafast.errors import quoted
+from evafast.system.console import (
     Console,
     Download,
     OneLineParser,
@@ -26,20 +31,15 @@ from evafast.console import (
     run_command,
     set_up_logging,
 )
-from evafast.errors import quoted
-from evafast.storage.codec import IMAGE_FORMATS, Codec, one_thread_a_picture
-from evafast.storage.layouts import LAYOUTS
-from evafast.storage.naming import Names
-from evafast.storage.plan import make_plan
-from evafast.storage.run import Run
-from evafast.storage.sample import BankNames
-from evafast.storage.store import open_store
-from evafast.timing import StageClock
+from evafast.system.timing import StageClock
+from evafast.writing.config import DEPTH_ENCODINGS, GenerateConfig
+from evafast.writing.plan import make_plan
+from evafast.writing.run import Run
 
 if TYPE_CHECKING:
     from evafast.compositing import BackendChoice
     from evafast.depth import DepthEstimator
-    from evafast.recipe import Recipe
+    from evafast.sampling.recipe import Recipe
 
 NETWORK_RING = 1
 """Batches under way beside a depth network on the CPU.
@@ -71,7 +71,7 @@ def generate(config: GenerateConfig, console: Console | None = None) -> dict:
         A failure while running; the same call goes on where it stopped.
     """
     from evafast.compositing import choose_backend
-    from evafast.recipe import Recipe
+    from evafast.sampling.recipe import Recipe
 
     console = console or Console(quiet=True)
     store = open_store(config.out)
@@ -100,7 +100,7 @@ def generate(config: GenerateConfig, console: Console | None = None) -> dict:
             console.say(f"{quoted(store)} is already complete: {samples:,} samples")
             return run.manifest()
         if run.samples_there:
-            console.say(f"going on after {run.samples_there:,} of {samples:,} samples")
+            console.say(f"resuming after {run.samples_there:,} of {samples:,} samples")
         console.say(f"writing {samples:,} of {len(recipe):,} samples to {quoted(store)}")
         clock = StageClock()
         _write_missing(config, choice, assets, recipe, depth, run, batch_size, clock, console)
@@ -116,8 +116,8 @@ def _write_missing(
 ) -> None:  # fmt: skip
     from evafast.compositing import Compositor
     from evafast.pipeline import BufferRing, Pipeline
-    from evafast.storage.sink import Sink
-    from evafast.storage.transfer import DepthEncoding, HostTransfer
+    from evafast.writing.sink import Sink
+    from evafast.writing.transfer import DepthEncoding, HostTransfer
 
     bank = assets.bank
     names = Names.of(recipe)
@@ -172,9 +172,9 @@ def _load_kernels(choice: BackendChoice, *, parallel: bool) -> None:
     """Composite one small sample, so that the CPU's kernels load while pictures are decoded."""
     import numpy as np
 
-    from evafast.bank import Bank
+    from evafast.assets.bank import Bank
     from evafast.compositing import Compositor
-    from evafast.recipe import Recipe
+    from evafast.sampling.recipe import Recipe
 
     if choice.device.type == "cpu":
         bank = Bank.from_arrays([np.zeros((8, 8, 3), np.uint8)], [np.zeros((4, 4, 4), np.uint8)])
@@ -290,7 +290,7 @@ def parse(arguments: Sequence[str] | None = None) -> GenerateConfig:
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
     if not (text.isascii() and width.isdecimal() and height.isdecimal()):
-        raise argparse.ArgumentTypeError(f"wanted WIDTHxHEIGHT such as 40x50, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT such as 40x50, got {text!r}")
     return int(width), int(height)
 
 

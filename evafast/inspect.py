@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evafast.console import Console, OneLineParser, run_command, set_up_logging
+from evafast.dataset.store import open_store
 from evafast.errors import RunError, UsageError, quoted
-from evafast.storage.store import open_store
+from evafast.system.console import Console, OneLineParser, run_command, set_up_logging
 
 if TYPE_CHECKING:
     from evafast.inspection.verify import Verdict
@@ -70,15 +70,15 @@ def _parser() -> argparse.ArgumentParser:
 def _at_least(least: int) -> Callable[[str], int]:
     def count(text: str) -> int:
         if not (text.isascii() and text.isdecimal()) or int(text) < least:
-            raise argparse.ArgumentTypeError(f"wanted {least} or more, got {text!r}")
+            raise argparse.ArgumentTypeError(f"expected {least} or more, got {text!r}")
         return int(text)
 
     return count
 
 
 def _stats(given: argparse.Namespace, console: Console) -> None:
+    from evafast.dataset.reader import open_dataset
     from evafast.inspection.stats import as_text, statistics
-    from evafast.storage.reader import open_dataset
 
     dataset = open_dataset(given.dataset)
     with console.progress("reading", len(dataset)) as progress:
@@ -90,9 +90,9 @@ def _stats(given: argparse.Namespace, console: Console) -> None:
 
 
 def _preview(given: argparse.Namespace, console: Console) -> None:
+    from evafast.dataset.reader import open_dataset
     from evafast.inspection.page import page
     from evafast.inspection.preview import chosen_samples, contact_sheet
-    from evafast.storage.reader import open_dataset
 
     dataset = open_dataset(given.dataset)
     name = str(given.dataset).rstrip("/").rpartition("/")[2]

@@ -20,13 +20,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from evafast.compositing import Composite, Compositor
 from evafast.errors import UsageError
-from evafast.recipe import checked_indices
-from evafast.timing import StageClock
+from evafast.sampling.recipe import checked_indices
+from evafast.system.timing import StageClock
 
 if TYPE_CHECKING:
-    from evafast.bank import Bank
+    from evafast.assets.bank import Bank
     from evafast.depth import DepthEstimator
-    from evafast.recipe import Placements, Recipe
+    from evafast.sampling.recipe import Placements, Recipe
 
 DEPTH_CHUNK = {"cpu": 16, "cuda": 250}
 """Samples the depth network takes at once, by device type; bounds its memory."""
@@ -194,8 +194,8 @@ class Pipeline:
         IndexError
             When `indices` are not integers or out of range.
         """
-        for wanted in self._split(indices, batch_size):
-            yield self.batch(wanted, ring)
+        for expected in self._split(indices, batch_size):
+            yield self.batch(expected, ring)
 
     def deferred_batches(
         self, indices: slice | ArrayLike | None = None, batch_size: int = 256
@@ -204,21 +204,21 @@ class Pipeline:
 
         Parameters and errors are those of `batches`.
         """
-        for wanted in self._split(indices, batch_size):
-            yield DeferredBatch(self.recipe[wanted], self.compositor, self.clock)
+        for expected in self._split(indices, batch_size):
+            yield DeferredBatch(self.recipe[expected], self.compositor, self.clock)
 
     def _split(
         self, indices: slice | ArrayLike | None, batch_size: int
     ) -> Iterator[range | NDArray[np.int64]]:
         if batch_size < 1:
-            raise UsageError(f"batch size: wanted at least 1, got {batch_size}; raise it")
-        wanted: range | NDArray[np.int64]
+            raise UsageError(f"batch size: expected at least 1, got {batch_size}; raise it")
+        expected: range | NDArray[np.int64]
         if isinstance(indices, slice) or indices is None:  # not unrolled: it may be very long
-            wanted = range(*(indices or slice(None)).indices(len(self.recipe)))
+            expected = range(*(indices or slice(None)).indices(len(self.recipe)))
         else:
-            wanted = checked_indices(indices, len(self.recipe), "recipe index")
-        for start in range(0, len(wanted), batch_size):
-            yield wanted[start : start + batch_size]
+            expected = checked_indices(indices, len(self.recipe), "recipe index")
+        for start in range(0, len(expected), batch_size):
+            yield expected[start : start + batch_size]
 
     def batch(self, indices: ArrayLike, ring: BufferRing | None = None) -> Batch:
         """Make one batch of these sample indices; see `batches`."""

@@ -13,12 +13,13 @@ SOURCES = sorted((ROOT / "evafast").rglob("*.py"))
 
 # The flow, from the ground up: a package may import those before it, never those after it.
 FLOW = [
-    {"errors", "timing", "cores", "philox", "console"},
-    {"recipe", "decode", "bank", "builtin", "assets"},
+    {"errors", "system", "builtin"},
+    {"sampling", "assets"},
     {"compositing", "depth"},
     {"pipeline"},
-    {"storage"},
-    {"config", "inspection", "export"},
+    {"dataset"},
+    {"writing"},
+    {"inspection", "export"},
     {"generate", "inspect"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOW) for name in names}

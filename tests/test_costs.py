@@ -22,12 +22,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from evafast import Bank, Compositor, Pipeline, Recipe
-from evafast.config import GenerateConfig
+from evafast.dataset.store import LocalStore
 from evafast.generate import choose_waiting, generate
 from evafast.pipeline import BufferRing
-from evafast.storage.store import LocalStore
-from evafast.storage.transfer import DepthEncoding, HostTransfer
-from evafast.timing import StageClock
+from evafast.system.timing import StageClock
+from evafast.writing.config import GenerateConfig
+from evafast.writing.transfer import DepthEncoding, HostTransfer
 
 NEW_MEMORY = ("aten::empty", "aten::new_empty", "aten::zeros", "aten::_to_copy", "aten::clone")
 WAITS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::is_nonzero")
@@ -155,7 +155,7 @@ def test_one_kernel_a_batch_on_a_gpu(bank):
 
 def test_other_sizes_banks_and_masks_compile_nothing_new(bank):
     from evafast.compositing.backends.numba_cpu import _on_all_threads, _on_this_thread
-    from evafast.storage.statistics import PixelSums, _add_up
+    from evafast.dataset.statistics import PixelSums, _add_up
 
     other = Bank.from_arrays(
         np.zeros((2, 40, 40, 3), np.uint8), [np.full((3, 5, 4), 255, np.uint8)]
@@ -269,7 +269,7 @@ def test_more_samples_in_as_many_parts_flush_no_more(folders, tmp_path, monkeypa
 
 
 def test_each_picture_is_encoded_once(folders, tmp_path, monkeypatch):
-    from evafast.storage.codec import Codec
+    from evafast.dataset.codec import Codec
 
     seen = Counter()
     for name in ("encode_images", "encode_masks", "encode_depths"):
@@ -350,7 +350,7 @@ def test_collections_and_opencv_threads_are_fewer_while_generating_and_as_before
 
 
 def test_kernels_load_while_pictures_are_decoded(folders, tmp_path, monkeypatch):
-    from evafast import assets
+    from evafast.assets import loading as assets
 
     loaded = threading.Event()
     composite, load = Compositor.__call__, assets.load_folders

@@ -40,8 +40,8 @@ class Baselines:
         total = torch.zeros(len(THRESHOLDS), dtype=torch.float64)
         depths = []
         for views in training:
-            gap, wanted = difference(views), views.mask >= 0.5
-            total += torch.stack([iou(gap > t, wanted).sum().cpu() for t in THRESHOLDS])
+            gap, expected = difference(views), views.mask >= 0.5
+            total += torch.stack([iou(gap > t, expected).sum().cpu() for t in THRESHOLDS])
             if views.depth is not None:
                 depths.append(views.depth)
         return cls(

@@ -56,10 +56,10 @@ def open_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
         model = build(config.preset)
         model.load_state_dict(weights)
     except FileNotFoundError:
-        raise UsageError(f"checkpoint: wanted a file, got none at {quoted(path)}") from None
+        raise UsageError(f"checkpoint: expected a file, got none at {quoted(path)}") from None
     except (OSError, KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise UsageError(
-            f"checkpoint: wanted one of training.train, got {quoted(path)} "
+            f"checkpoint: expected one of training.train, got {quoted(path)} "
             f"({type(error).__name__}); name a best.ckpt or last.ckpt"
         ) from None
     return Checkpoint(

@@ -55,11 +55,11 @@ class DataConfig:
     def __post_init__(self) -> None:
         if (self.backgrounds is None) != (self.foregrounds is None):
             raise UsageError(
-                "backgrounds, foregrounds: wanted both folders or neither, got one; give the "
+                "backgrounds, foregrounds: expected both folders or neither, got one; give the "
                 "other, or none for the built-in pack"
             )
         if self.dataset is not None and self.backgrounds is not None:
-            raise UsageError("dataset: wanted no folders beside it, got both; leave one out")
+            raise UsageError("dataset: expected no folders beside it, got both; leave one out")
         _one_of("split", self.split, SPLITS)
         _at_least("size", self.size, 16)
         _at_least("canvas", self.canvas, self.size)
@@ -139,7 +139,7 @@ class LossConfig:
         for name, value in asdict(self).items():
             _between(f"loss {name}", value, 0.0, 1000.0)
         if not self.bce and not self.dice:
-            raise UsageError("losses: wanted bce or dice above 0, got neither; raise one")
+            raise UsageError("losses: expected bce or dice above 0, got neither; raise one")
 
     @classmethod
     def parsed(cls, text: str) -> LossConfig:
@@ -159,7 +159,7 @@ class LossConfig:
                 weight = -1.0
             if name not in weights or weight < 0:
                 raise UsageError(
-                    f"losses: wanted NAME=WEIGHT of {', '.join(weights)}, got {piece!r}; "
+                    f"losses: expected NAME=WEIGHT of {', '.join(weights)}, got {piece!r}; "
                     f"such as bce=1,dice=1,l1=0.5"
                 )
             weights[name] = weight
@@ -229,7 +229,7 @@ class TrainConfig:
         stride = PRESETS[self.preset].stride
         if self.data.size % stride:
             raise UsageError(
-                f"size: wanted a multiple of {stride} for preset {self.preset}, got "
+                f"size: expected a multiple of {stride} for preset {self.preset}, got "
                 f"{self.data.size}; give {-(-self.data.size // stride) * stride}"
             )
 
@@ -246,14 +246,14 @@ class TrainConfig:
 
 def _one_of(name: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
-        raise UsageError(f"{name}: wanted {', '.join(choices)}, got {value!r}; choose one")
+        raise UsageError(f"{name}: expected {', '.join(choices)}, got {value!r}; choose one")
 
 
 def _at_least(name: str, value: int, least: int) -> None:
     if value < least:
-        raise UsageError(f"{name}: wanted at least {least}, got {value}; raise it")
+        raise UsageError(f"{name}: expected at least {least}, got {value}; raise it")
 
 
 def _between(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise UsageError(f"{name}: wanted {low:g} to {high:g}, got {value:g}; choose another")
+        raise UsageError(f"{name}: expected {low:g} to {high:g}, got {value:g}; choose another")

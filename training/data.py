@@ -26,9 +26,9 @@ from evafast import (
     UsageError,
     open_dataset,
 )
-from evafast.assets import AssetConfig
-from evafast.recipe import ShuffledOrder
-from evafast.timing import StageClock
+from evafast.assets.loading import AssetConfig
+from evafast.sampling.recipe import ShuffledOrder
+from evafast.system.timing import StageClock
 from training.augment import Augmentation, Views, views_of
 from training.config import DataConfig
 from training.split import AssetSubset, PlacementSubset, split_assets
@@ -87,7 +87,7 @@ def open_source(config: DataConfig, device: str | torch.device) -> Source:
     for name in ("training", "validation"):
         if not len(getattr(source, name)):
             raise UsageError(
-                f"{name} samples: wanted at least 1, got 0 with --split {config.split}; give more "
+                f"{name} samples: expected at least 1, got 0 with --split {config.split}; give more "
                 f"samples or assets, or another --validation-share"
             )
     return source
@@ -269,7 +269,7 @@ class FixedBatches:
         batches = -(-len(self.numbers) // batch_size)
         if batches < world_size:
             raise UsageError(
-                f"{side} samples: wanted a batch of {batch_size} for each of {world_size} ranks, "
+                f"{side} samples: expected a batch of {batch_size} for each of {world_size} ranks, "
                 f"got {len(self.numbers)} samples; give more, or a smaller batch size"
             )
         self._mine = range(rank, batches - batches % world_size, world_size)

@@ -23,8 +23,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from evafast.builtin import scenes
 from evafast.errors import UsageError
+from training import scenes
 
 SIDE = 224  # pixels of a picture
 THING_SIDE = 176  # pixels of a rendered cut-out, before it is cropped and fitted
@@ -249,7 +249,7 @@ class Pairs:
                 self.rows.append((path, found[0]))
         if not self.rows:
             raise UsageError(
-                f"--pairs: wanted {folder}/rgb/NAME.jpg with {folder}/depth/NAME.png|npy, "
+                f"--pairs: expected {folder}/rgb/NAME.jpg with {folder}/depth/NAME.png|npy, "
                 "got no such pair; name both files alike"
             )
 

@@ -12,12 +12,12 @@ import json
 import sys
 from pathlib import Path
 
-import depth_data
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from evafast.depth import DenseDepth, DepthEstimator
+from training import depth_data
 
 SCENES = 300
 THINGS = 200

@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 
 from evafast import UsageError
-from evafast.console import Console, OneLineParser, run_command, set_up_logging
 from evafast.errors import quoted
+from evafast.system.console import Console, OneLineParser, run_command, set_up_logging
 from training.augment import Views
 from training.baselines import Baselines, as_floats
 from training.checkpoint import Checkpoint, open_checkpoint
@@ -130,10 +130,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = _parser().parse_args(arguments)
         set_up_logging(quiet=True)
         if given.samples < 1:
-            raise UsageError(f"samples: wanted at least 1, got {given.samples}; raise it")
+            raise UsageError(f"samples: expected at least 1, got {given.samples}; raise it")
         for path in (given.out, given.picture):
             if path is not None and path.exists():
-                raise UsageError(f"out: wanted a new file, got {quoted(path)}; choose another")
+                raise UsageError(f"out: expected a new file, got {quoted(path)}; choose another")
         device = device_of(given.device)
         checkpoint = with_data(open_checkpoint(given.checkpoint, device), given)
         record = evaluate(

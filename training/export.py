@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from evafast import UsageError
-from evafast.console import OneLineParser, run_command
 from evafast.errors import quoted
+from evafast.system.console import OneLineParser, run_command
 from training.checkpoint import open_checkpoint
 from training.model import MaskDepthNet
 
@@ -36,9 +36,9 @@ def save(model: MaskDepthNet, size: int, path: Path) -> None:
         When the suffix is another, the file is there, or ONNX's packages are not.
     """
     if path.suffix not in (".onnx", ".pt2"):
-        raise UsageError(f"out: wanted a name in .onnx or .pt2, got {quoted(path)}; choose one")
+        raise UsageError(f"out: expected a name in .onnx or .pt2, got {quoted(path)}; choose one")
     if path.exists():
-        raise UsageError(f"out: wanted a new file, got {quoted(path)}; choose another")
+        raise UsageError(f"out: expected a new file, got {quoted(path)}; choose another")
     program = export(model, size)
     if path.suffix == ".pt2":
         torch.export.save(program, path)
@@ -47,7 +47,7 @@ def save(model: MaskDepthNet, size: int, path: Path) -> None:
         import onnxscript  # noqa: F401 - what torch.onnx needs
     except ImportError:
         raise UsageError(
-            "onnx: wanted the packages onnx and onnxscript, got none; pip install onnx onnxscript"
+            "onnx: expected the packages onnx and onnxscript, got none; pip install onnx onnxscript"
         ) from None
     torch.onnx.export(
         program, (), str(path), input_names=INPUTS, output_names=OUTPUTS, external_data=False,

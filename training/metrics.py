@@ -120,10 +120,10 @@ class Scores(torch.nn.Module):
             True coverage in [0, 1].
         depth, truth : Tensor, (n, 1, h, w), or None
         """
-        wanted = mask >= 0.5
+        expected = mask >= 0.5
         for name, function in (("iou", iou), ("dice", dice), ("boundary_f", boundary_f)):
-            self.pictures[name].update(function(predicted, wanted))
-        self.pooled.update(predicted.int(), wanted.int())
+            self.pictures[name].update(function(predicted, expected))
+        self.pooled.update(predicted.int(), expected.int())
         if depth is not None and truth is not None:
             self._has_depth = True
             self.depth.update(depth.contiguous(), truth.contiguous())

@@ -48,12 +48,12 @@ class ModelConfig:
     def __post_init__(self) -> None:
         levels = len(self.widths)
         if len(self.blocks) != levels:
-            raise UsageError(f"blocks: wanted {levels}, one a level, got {len(self.blocks)}")
+            raise UsageError(f"blocks: expected {levels}, one a level, got {len(self.blocks)}")
         for name in ("mask_widths", "depth_widths"):
             if not 1 <= len(getattr(self, name)) < levels:
-                raise UsageError(f"{name}: wanted 1 to {levels - 1}, got {getattr(self, name)}")
+                raise UsageError(f"{name}: expected 1 to {levels - 1}, got {getattr(self, name)}")
         if min(*self.widths, *self.blocks, *self.mask_widths, *self.depth_widths, self.fold) < 1:
-            raise UsageError(f"model: wanted every number at least 1, got {self}")
+            raise UsageError(f"model: expected every number at least 1, got {self}")
 
     @property
     def stride(self) -> int:
@@ -191,7 +191,7 @@ def build(preset: str, depth_scale: float = 1.0) -> MaskDepthNet:
         When there is no such preset.
     """
     if preset not in PRESETS:
-        raise UsageError(f"preset: wanted {', '.join(PRESETS)}, got {preset!r}; choose one")
+        raise UsageError(f"preset: expected {', '.join(PRESETS)}, got {preset!r}; choose one")
     return MaskDepthNet(PRESETS[preset], depth_scale)
 
 

@@ -145,7 +145,7 @@ class MaskDepthModule(pl.LightningModule):
             When the weights are no longer finite.
         """
         if not all(bool(p.isfinite().all()) for p in self.model.parameters()):
-            raise RunError("training: wanted finite weights, got NaN; lower --rate")
+            raise RunError("training: expected finite weights, got NaN; lower --rate")
         scores = {f"val/{k}": v for k, v in self.scores.compute().items()}
         self.log_dict(scores, sync_dist=False)
         self.log("val_iou", scores["val/iou"], prog_bar=True, logger=False)

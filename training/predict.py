@@ -14,9 +14,9 @@ from PIL import Image
 from torch.nn import functional
 
 from evafast import UsageError
-from evafast.console import OneLineParser, run_command, set_up_logging
-from evafast.decode import Unusable, decode
+from evafast.assets.decode import Unusable, decode
 from evafast.errors import quoted
+from evafast.system.console import OneLineParser, run_command, set_up_logging
 from training.checkpoint import Checkpoint, open_checkpoint
 from training.pictures import coloured_depth, overlay
 from training.train import device_of
@@ -76,7 +76,7 @@ def read_picture(name: str, path: Path) -> NDArray[np.uint8]:
         image = decode(path).image
     except Unusable as reason:
         raise UsageError(
-            f"{name}: wanted a picture, got {quoted(path)}: {reason}; give another"
+            f"{name}: expected a picture, got {quoted(path)}: {reason}; give another"
         ) from None
     if image.mode == "RGBA":
         flat = Image.new("RGB", image.size, "white")
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         for file in files.values():
             if file.exists():
-                raise UsageError(f"out: wanted a new file, got {quoted(file)}; give --out PREFIX")
+                raise UsageError(f"out: expected a new file, got {quoted(file)}; give --out PREFIX")
         background = read_picture("background", given.background)
         composite = read_picture("composite", given.composite)
         checkpoint = open_checkpoint(given.checkpoint, device_of(given.device))

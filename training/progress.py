@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import lightning.pytorch as pl
 
-from evafast.console import Console, duration
+from evafast.system.console import Console, duration
 
 SHOWN = ("iou", "boundary_f", "rmse", "delta1")
 

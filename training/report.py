@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evafast import UsageError
-from evafast.console import OneLineParser, run_command
 from evafast.errors import quoted
+from evafast.system.console import OneLineParser, run_command
 
 HERE = Path(__file__).parent
 RESULTS, README = HERE / "results", HERE / "README.md"
@@ -88,7 +88,7 @@ def rewritten(text: str, block: str) -> str:
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise UsageError(f"README: wanted {BEGIN} and {END}, got neither or one; add them")
+        raise UsageError(f"README: expected {BEGIN} and {END}, got neither or one; add them")
     return f"{before}{begin}\n{block}\n{end}{after}"
 
 
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         records = read_records(given.results)
         if not records:
             raise UsageError(
-                f"results: wanted records of training.evaluate --out, got none in "
+                f"results: expected records of training.evaluate --out, got none in "
                 f"{quoted(given.results)}; make one"
             )
         block = tables(records)

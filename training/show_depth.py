@@ -53,7 +53,7 @@ def pictures(folder: Path, count: int) -> NDArray[np.uint8]:
             image = image[top : top + side, left : left + side]
             found.append(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
     if not found:
-        raise UsageError(f"--pictures: wanted a folder of pictures, got none in {folder}")
+        raise UsageError(f"--pictures: expected a folder of pictures, got none in {folder}")
     return np.stack(
         [found[i] for i in np.linspace(0, len(found) - 1, min(count, len(found))).astype(int)]
     )

@@ -86,7 +86,7 @@ def _held_out(
     different = sorted({min(c) for c in contents}, key=lambda h: _ticket(f"{seed} {h}"))
     if len(different) < 2:
         raise UsageError(
-            f"{kind}s: wanted at least 2 different ones to hold one out, got {len(different)}; "
+            f"{kind}s: expected at least 2 different ones to hold one out, got {len(different)}; "
             f"give more, or use --split placement"
         )
     count = min(max(round(share * len(different)), 1), len(different) - 1)

@@ -21,9 +21,9 @@ from PIL import Image
 
 from evafast import UsageError
 from evafast.compositing import choose_backend
-from evafast.console import Console, OneLineParser, run_command, set_up_logging
 from evafast.depth.precision import cpu_computes_bf16
 from evafast.errors import quoted
+from evafast.system.console import Console, OneLineParser, run_command, set_up_logging
 from training.augment import Augmentation
 from training.checkpoint import open_checkpoint
 from training.config import AugmentConfig, DataConfig, LossConfig, TrainConfig
@@ -65,7 +65,7 @@ def train(
     Raises
     ------
     UsageError
-        When the folder is not as wanted, or the data cannot be used.
+        When the folder is not as expected, or the data cannot be used.
     RunError
         When the weights become NaN.
     """
@@ -110,10 +110,10 @@ def claim(out: Path, config: TrainConfig, *, resume: bool) -> None:
     """
     if resume:
         if not (out / LAST).is_file():
-            raise UsageError(f"resume: wanted {LAST} in {quoted(out)}, got none; start a new run")
+            raise UsageError(f"resume: expected {LAST} in {quoted(out)}, got none; start a new run")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(
-            f"out: wanted a new or empty folder, got {quoted(out)}; choose another, or go on with "
+            f"out: expected a new or empty folder, got {quoted(out)}; choose another, or go on with "
             f"--resume {out}"
         )
     out.mkdir(parents=True, exist_ok=True)
@@ -132,7 +132,7 @@ def start_from(module: MaskDepthModule, path: Path) -> None:
     checkpoint = open_checkpoint(path)
     if checkpoint.config.preset != module.config.preset:
         raise UsageError(
-            f"init: wanted preset {module.config.preset}, got {checkpoint.config.preset} in "
+            f"init: expected preset {module.config.preset}, got {checkpoint.config.preset} in "
             f"{quoted(path)}; give --preset {checkpoint.config.preset}"
         )
     weights = checkpoint.model.state_dict() | {"depth_scale": module.model.depth_scale}
@@ -275,7 +275,7 @@ def read_config(run: Path) -> TrainConfig:
         return TrainConfig.from_dict(json.loads((run / CONFIG).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise UsageError(
-            f"resume: wanted a run folder with {CONFIG}, got {quoted(run)} ({error}); name one"
+            f"resume: expected a run folder with {CONFIG}, got {quoted(run)} ({error}); name one"
         ) from None
 
 

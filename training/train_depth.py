@@ -25,16 +25,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import depth_data
 import numpy as np
 import torch
-from depth_score import score
 from torch import Tensor
 from torch.nn import functional
 
 from evafast.depth import DenseDepth, DenseDepthConfig, load_weights, save_safetensors
 from evafast.depth.precision import cpu_computes_bf16
 from evafast.errors import EvafastError, RunError, UsageError
+from training import depth_data
+from training.depth_score import score
 
 NETWORKS = {
     # thin where pixels are many, wide where they are few: 150 images/s and more on two cores
@@ -90,13 +90,13 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
             raise UsageError(
-                f"--config: wanted {', '.join(NETWORKS)}, got {self.network}; choose one"
+                f"--config: expected {', '.join(NETWORKS)}, got {self.network}; choose one"
             )
         for name in ("steps", "batch_size"):
             if getattr(self, name) < 1:
-                raise UsageError(f"{name}: wanted at least 1, got {getattr(self, name)}; give more")
+                raise UsageError(f"{name}: expected at least 1, got {getattr(self, name)}; give more")
         if not 0 < self.rate < 1:
-            raise UsageError(f"--rate: wanted between 0 and 1, got {self.rate}; try 1e-4")
+            raise UsageError(f"--rate: expected between 0 and 1, got {self.rate}; try 1e-4")
 
 
 # -- loss ----------------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ def train(
         state = torch.load(checkpoint, map_location=device, weights_only=True)
         if state["config"] != asdict(config):
             raise UsageError(
-                "--resume: wanted the options of the stored run, got others; repeat them"
+                "--resume: expected the options of the stored run, got others; repeat them"
             )
         model.load_state_dict(state["model"])
         adam.load_state_dict(state["adam"])
@@ -251,7 +251,7 @@ def train(
                 mean = float(torch.stack(losses).mean())
                 if not math.isfinite(mean):
                     raise RunError(
-                        f"loss at step {step + 1}: wanted a number, got {mean}; lower --rate"
+                        f"loss at step {step + 1}: expected a number, got {mean}; lower --rate"
                     )
                 speed = config.batch_size * len(losses) / window
                 left = worked * (1 / max(progress(step + 1), 1e-9) - 1) / 60
@@ -328,7 +328,7 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.out.exists() and any(args.out.iterdir()) and not args.resume:
         raise UsageError(
-            f"--out: wanted a new or empty folder, got {args.out}; add --resume or name another"
+            f"--out: expected a new or empty folder, got {args.out}; add --resume or name another"
         )
     args.out.mkdir(parents=True, exist_ok=True)
     refresh = None

@@ -1,6 +1,6 @@
 """The built-in pack of pictures and the built-in depth network, as package data.
 
-Everything was made by the code beside it: the pictures by ``python -m evafast.builtin make``, the
+Everything was made by the code beside it: the pictures by ``python -m training.scenes make``, the
 network by ``training/train_depth.py``. Importing this package is cheap; Numba loads only when
 something is rendered.
 """

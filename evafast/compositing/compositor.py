@@ -14,8 +14,8 @@ from evafast.compositing.placement_check import PlacementCheck
 from evafast.errors import UsageError
 
 if TYPE_CHECKING:
-    from evafast.bank import Bank
-    from evafast.recipe import Placements
+    from evafast.assets.bank import Bank
+    from evafast.sampling.recipe import Placements
 
 
 class Compositor:
@@ -68,7 +68,7 @@ class Compositor:
         parallel: bool = True,
     ) -> None:
         if mask not in MASKS:
-            raise UsageError(f"mask: wanted {' or '.join(MASKS)}, got {mask!r}; choose one")
+            raise UsageError(f"mask: expected {' or '.join(MASKS)}, got {mask!r}; choose one")
         self.bank = bank
         self.mask = mask
         self.layout = layout

@@ -31,7 +31,7 @@ def why_no_device() -> str | None:
         return f"torch {torch.__version__} is built without CUDA; install a CUDA build of torch"
     return (
         f"torch {torch.__version__} sees no CUDA device; check nvidia-smi and the driver (CUDA "
-        f"{torch.version.cuda} is wanted)"
+        f"{torch.version.cuda} is expected)"
     )
 
 
@@ -41,14 +41,14 @@ def check_capability(backend: str, device: torch.device) -> None:
     Raises
     ------
     UsageError
-        Naming the device, its compute capability and the one wanted.
+        Naming the device, its compute capability and the one expected.
     """
     import torch
 
     capability = torch.cuda.get_device_capability(device)
     if capability < _OLDEST:
         raise UsageError(
-            f"backend {backend}: wanted compute capability {_OLDEST[0]}.{_OLDEST[1]} or newer, got "
+            f"backend {backend}: expected compute capability {_OLDEST[0]}.{_OLDEST[1]} or newer, got "
             f"{capability[0]}.{capability[1]} ({torch.cuda.get_device_name(device)}); use "
             "--device cpu"
         )

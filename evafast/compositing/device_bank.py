@@ -17,8 +17,8 @@ from evafast.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
-    from evafast.bank import Bank
-    from evafast.recipe import Placements
+    from evafast.assets.bank import Bank
+    from evafast.sampling.recipe import Placements
 
 UNIT = 16
 """Pixels that one lane owns; the backgrounds' ends are padded to a whole number of them."""
@@ -87,7 +87,7 @@ def pack_bank(bank: Bank, *, planar: bool) -> PackedBank:
     """
     if bank.canvas > LARGEST_CANVAS:
         raise UsageError(
-            f"canvas: wanted at most {LARGEST_CANVAS} px on a CUDA device, got {bank.canvas}; make "
+            f"canvas: expected at most {LARGEST_CANVAS} px on a CUDA device, got {bank.canvas}; make "
             "the bank smaller or use --device cpu"
         )
     count, area = bank.background_count, bank.canvas**2

@@ -55,27 +55,27 @@ def choose_backend(backend: str = "auto", device: str | torch.device = "auto") -
     """
     if backend != "auto" and backend not in BACKENDS:
         raise UsageError(
-            f"backend: wanted auto, {', '.join(BACKENDS)}, got {backend!r}; choose one of these"
+            f"backend: expected auto, {', '.join(BACKENDS)}, got {backend!r}; choose one of these"
         )
-    wanted = None if str(device) == "auto" else _device(device)
+    expected = None if str(device) == "auto" else _device(device)
     passed: dict[str, list[str]] = {}  # why not -> which: both CUDA backends may lack the same
     for name in BACKENDS if backend == "auto" else (backend,):
         if backend == "auto" and name == "pillow":
             break  # the reference is for comparison; numba always runs before it
         kind = load(name)
-        if wanted is not None and wanted.type != kind.device_type:
-            why: str | None = f"the device is {wanted}"
+        if expected is not None and expected.type != kind.device_type:
+            why: str | None = f"the device is {expected}"
         else:
             why = kind.why_unavailable()
         if why is None:
-            chosen = wanted or _device(kind.device_type)
+            chosen = expected or _device(kind.device_type)
             others = _others(passed)
             reason = f"{name} on {chosen}" + (f" (not {others})" if others else "")
             log.debug("backend %s", reason)
             return BackendChoice(name, chosen, reason)
         passed.setdefault(why, []).append(name)
     raise UsageError(
-        f"backend: wanted {backend} on {device}, got none that can run: {_others(passed)}; or "
+        f"backend: expected {backend} on {device}, got none that can run: {_others(passed)}; or "
         "leave backend and device at auto, which take what is there"
     )
 
@@ -93,14 +93,14 @@ def _device(device: str | torch.device) -> torch.device:
         parsed = None
     if parsed is None or parsed.type not in ("cpu", "cuda"):
         raise UsageError(
-            f"device: wanted auto, cpu, cuda or cuda:N, got {str(device)!r}; choose one of these"
+            f"device: expected auto, cpu, cuda or cuda:N, got {str(device)!r}; choose one of these"
         )
     if parsed.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         parsed = torch.device("cuda", parsed.index or 0)
         if parsed.index >= count:
             raise UsageError(
-                f"device: wanted {device}, got {count} CUDA devices that torch "
+                f"device: expected {device}, got {count} CUDA devices that torch "
                 f"{torch.__version__} can see; use --device cpu, or install a CUDA build of torch"
             )
     return parsed

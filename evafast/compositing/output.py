@@ -61,12 +61,12 @@ class OutputFormat:
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise UsageError(
-                f"layout: wanted {' or '.join(LAYOUTS)}, got {self.layout!r}; choose one"
+                f"layout: expected {' or '.join(LAYOUTS)}, got {self.layout!r}; choose one"
             )
         if self.network_input is not None and self.network_input not in NETWORK_DTYPES:
-            wanted = ", ".join(str(d) for d in NETWORK_DTYPES)
+            expected = ", ".join(str(d) for d in NETWORK_DTYPES)
             raise UsageError(
-                f"network_input: wanted None or one of {wanted}, got {self.network_input!r}; "
+                f"network_input: expected None or one of {expected}, got {self.network_input!r}; "
                 "choose one"
             )
 
@@ -98,7 +98,7 @@ class OutputFormat:
         Raises
         ------
         UsageError
-            Naming the tensor, what was wanted and what it is.
+            Naming the tensor, what was expected and what it is.
         """
         side = self.canvas
         self._check("out.image", out.image, self.image_shape(count), torch.uint8)
@@ -106,7 +106,7 @@ class OutputFormat:
         network = out.network_input
         if (network is None) != (self.network_input is None):
             raise UsageError(
-                f"out.network_input: wanted {self.network_input}, got "
+                f"out.network_input: expected {self.network_input}, got "
                 f"{None if network is None else network.dtype}; use Compositor.allocate, or make "
                 "the compositor with the network_input of that dtype"
             )
@@ -135,7 +135,7 @@ class OutputFormat:
         if not fits or tensor.dtype != dtype or tensor.device != self.device:
             order = "channels_last" if channels_last else "contiguous"
             raise UsageError(
-                f"{name}: wanted {order} {dtype} of shape {shape} on {self.device}, got "
+                f"{name}: expected {order} {dtype} of shape {shape} on {self.device}, got "
                 f"{tensor.dtype} of shape {tuple(tensor.shape)} with strides {tensor.stride()} on "
                 f"{tensor.device}; use Compositor.allocate"
             )

@@ -13,8 +13,8 @@ import numpy as np
 from evafast.errors import UsageError
 
 if TYPE_CHECKING:
-    from evafast.bank import Bank
-    from evafast.recipe import Placements
+    from evafast.assets.bank import Bank
+    from evafast.sampling.recipe import Placements
 
 _COLUMNS = ("background", "foreground", "left", "top", "width", "height")
 
@@ -42,7 +42,7 @@ class PlacementCheck:
             flat = column.shape == (count,) and column.flags.c_contiguous
             if column.dtype != np.int32 or not flat:
                 raise UsageError(
-                    f"placements.{name}: wanted contiguous int32 of shape ({count},), got "
+                    f"placements.{name}: expected contiguous int32 of shape ({count},), got "
                     f"{column.dtype} of shape {column.shape}; take placements from a Recipe"
                 )
         if count and not self._fits(placements):
@@ -71,7 +71,7 @@ class PlacementCheck:
         width, height = self._widths[at.foreground], self._heights[at.foreground]
         if (width != at.width).any() or (height != at.height).any():
             raise UsageError(
-                "placements: wanted the sizes of this bank's cut-outs, got others; make the "
+                "placements: expected the sizes of this bank's cut-outs, got others; make the "
                 "recipe with Recipe.for_bank(bank)"
             )
         _check_range("left", at.left, self._canvas - at.width + 1)
@@ -84,6 +84,6 @@ def _check_range(name: str, values: np.ndarray, bound: int | np.ndarray) -> None
         row = int(np.argmax(bad))
         limit = int(np.broadcast_to(bound, values.shape)[row]) - 1
         raise UsageError(
-            f"placements.{name}[{row}]: wanted 0 to {limit}, got {values[row]}; make the recipe "
+            f"placements.{name}[{row}]: expected 0 to {limit}, got {values[row]}; make the recipe "
             "with Recipe.for_bank(bank)"
         )

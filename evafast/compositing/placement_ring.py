@@ -15,7 +15,7 @@ from evafast.compositing.device_bank import fill_rows
 if TYPE_CHECKING:
     import torch
 
-    from evafast.recipe import Placements
+    from evafast.sampling.recipe import Placements
 
 _DEPTH = 8  # batches in flight before the host waits for the oldest copy of 16 bytes a sample
 _ROWS = 8192  # samples a buffer holds from the start; a larger batch makes its buffer grow

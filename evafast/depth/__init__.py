@@ -9,17 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
-    "DenseDepth": "evafast.depth.densedepth",
-    "DenseDepthConfig": "evafast.depth.densedepth",
-    "relative_depth": "evafast.depth.densedepth",
+    "DenseDepth": "evafast.depth.densedepth.network",
+    "DenseDepthConfig": "evafast.depth.densedepth.network",
+    "relative_depth": "evafast.depth.densedepth.network",
     "DepthEstimator": "evafast.depth.estimator",
     "DepthMaps": "evafast.depth.estimator",
     "check_finite": "evafast.depth.estimator",
     "EncodedDepth": "evafast.depth.encoding",
     "encode": "evafast.depth.encoding",
     "decode": "evafast.depth.encoding",
-    "load_weights": "evafast.depth.weights",
-    "save_safetensors": "evafast.depth.weights",
+    "load_weights": "evafast.depth.densedepth.weights",
+    "save_safetensors": "evafast.depth.densedepth.weights",
 }
 
 __all__ = [  # noqa: RUF022 - in the order of the flow
@@ -37,10 +37,10 @@ __all__ = [  # noqa: RUF022 - in the order of the flow
 ]
 
 if TYPE_CHECKING:
-    from evafast.depth.densedepth import DenseDepth, DenseDepthConfig, relative_depth
+    from evafast.depth.densedepth.network import DenseDepth, DenseDepthConfig, relative_depth
+    from evafast.depth.densedepth.weights import load_weights, save_safetensors
     from evafast.depth.encoding import EncodedDepth, decode, encode
     from evafast.depth.estimator import DepthEstimator, DepthMaps, check_finite
-    from evafast.depth.weights import load_weights, save_safetensors
 
 
 def __getattr__(name: str) -> Any:

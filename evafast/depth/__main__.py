@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evafast.console import Download, OneLineParser, run_command
 from evafast.errors import UsageError, quoted
+from evafast.system.console import Download, OneLineParser, run_command
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,12 +96,12 @@ def _add_variant(parser: argparse.ArgumentParser) -> None:
 def _positive(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"wanted a number > 0, got {text}")
+        raise argparse.ArgumentTypeError(f"expected a number > 0, got {text}")
     return value
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    from evafast.depth.fetch import fetched
+    from evafast.depth.densedepth.fetch import fetched
 
     for name in options.names:
         with Download("weights") as bar:
@@ -112,13 +112,13 @@ def _fetch(options: argparse.Namespace) -> None:
 def _convert(options: argparse.Namespace) -> None:
     import torch
 
-    from evafast.depth.weights import METRES_KEY, load_weights, save_safetensors
+    from evafast.depth.densedepth.weights import METRES_KEY, load_weights, save_safetensors
 
     target: Path = options.target
     if target.suffix != ".safetensors":
-        raise UsageError(f"{quoted(target)}: wanted a name ending in .safetensors; rename it")
+        raise UsageError(f"{quoted(target)}: expected a name ending in .safetensors; rename it")
     if target.exists() and not options.force:
-        raise UsageError(f"{quoted(target)}: wanted a new file, got one there already; use --force")
+        raise UsageError(f"{quoted(target)}: expected a new file, got one there already; use --force")
     with Download("weights") as bar:
         weights = load_weights(
             options.source,
@@ -153,7 +153,7 @@ def _estimator(options: argparse.Namespace) -> DepthEstimator:
         )
     if options.metres_per_unit:
         if estimator.kind == "inverse":
-            raise UsageError("--metres-per-unit: wanted a model of depth, got one of inverse depth")
+            raise UsageError("--metres-per-unit: expected a model of depth, got one of inverse depth")
         estimator.metres_per_unit = options.metres_per_unit
     return estimator
 
@@ -168,18 +168,18 @@ def _predict(options: argparse.Namespace) -> None:
     for path in options.images:
         if path.stem in seen:
             raise UsageError(
-                f"{quoted(path)}: wanted names of their own, got the same depth file as for "
+                f"{quoted(path)}: expected names of their own, got the same depth file as for "
                 f"{quoted(seen[path.stem])}; predict them into different --out folders"
             )
         if not path.is_file():
-            raise UsageError(f"{quoted(path)}: wanted a picture, got no such file; check the path")
+            raise UsageError(f"{quoted(path)}: expected a picture, got no such file; check the path")
         seen[path.stem] = path
     estimator = _estimator(options)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            f"{quoted(options.out)}: wanted a folder to write to, got {error.strerror}; give "
+            f"{quoted(options.out)}: expected a folder to write to, got {error.strerror}; give "
             f"another"
         ) from error
     for path in options.images:
@@ -215,7 +215,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from evafast.depth.evaluation import evaluate
 
     if not options.folder.is_dir():
-        raise UsageError(f"{quoted(options.folder)}: wanted a folder, got none; check the path")
+        raise UsageError(f"{quoted(options.folder)}: expected a folder, got none; check the path")
     estimator = _estimator(options)
     errors = evaluate(
         estimator,

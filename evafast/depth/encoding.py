@@ -62,14 +62,14 @@ def check_encoding(encoding: str, metres_per_unit: float | None) -> None:
         If the name is unknown, or metric16 is asked of depth without a known scale in metres.
     """
     if encoding not in ENCODINGS:
-        raise UsageError(f"depth encoding: wanted {' or '.join(ENCODINGS)}, got {encoding!r}")
+        raise UsageError(f"depth encoding: expected {' or '.join(ENCODINGS)}, got {encoding!r}")
     if encoding == "metric16" and metres_per_unit is None:
         raise UsageError(
-            "depth encoding: metric16 wanted depth in metres, got a model without a known scale; "
+            "depth encoding: metric16 expected depth in metres, got a model without a known scale; "
             "use minmax8, or a metric model such as nyu or kitti"
         )
     if metres_per_unit is not None and not metres_per_unit > 0:
-        raise UsageError(f"metres per unit: wanted a number > 0, got {metres_per_unit!r}")
+        raise UsageError(f"metres per unit: expected a number > 0, got {metres_per_unit!r}")
 
 
 def encode(
@@ -97,7 +97,7 @@ def encode(
     check_encoding(encoding, metres_per_unit)
     if depth.ndim != 3 or depth.dtype != torch.float32 or not depth[:1].numel():
         raise UsageError(
-            f"depth: wanted float32 (N, H, W), not empty, got {depth.dtype} {tuple(depth.shape)}"
+            f"depth: expected float32 (N, H, W), not empty, got {depth.dtype} {tuple(depth.shape)}"
         )
     kind: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]] = _minmax8
     if encoding == "metric16":

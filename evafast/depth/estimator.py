@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evafast.depth.cuda_graph import CudaGraphed
-from evafast.depth.densedepth import STRIDE, relative_depth
-from evafast.depth.fetch import Progress
-from evafast.depth.folded import FoldedDenseDepth
+from evafast.depth.densedepth.cuda_graph import CudaGraphed
+from evafast.depth.densedepth.fetch import Progress
+from evafast.depth.densedepth.folded import FoldedDenseDepth
+from evafast.depth.densedepth.network import STRIDE, relative_depth
+from evafast.depth.densedepth.weights import load_weights
 from evafast.depth.geometry import fitted_size
 from evafast.depth.precision import resolve_device, resolve_precision
-from evafast.depth.weights import load_weights
 from evafast.errors import RunError, UsageError, quoted
 
 Kind = Literal["relative", "inverse", "metric"]
@@ -62,7 +62,7 @@ def check_finite(finite: Tensor | np.ndarray, names: Sequence[str]) -> None:
     bad = np.flatnonzero(~np.asarray(finite))
     if len(bad):
         raise RunError(
-            f"depth of {quoted(names[int(bad[0])])}: wanted finite values, got NaN or infinity "
+            f"depth of {quoted(names[int(bad[0])])}: expected finite values, got NaN or infinity "
             f"({len(bad)} of {len(names)} in the batch); check the weights, or use --precision fp32"
         )
 
@@ -144,7 +144,7 @@ class DepthEstimator:
     ) -> None:
         if input_size < STRIDE or input_size % STRIDE:
             raise UsageError(
-                f"depth input size: wanted a multiple of {STRIDE}, got {input_size}; give 224 or "
+                f"depth input size: expected a multiple of {STRIDE}, got {input_size}; give 224 or "
                 f"448"
             )
         self._network = network
@@ -209,7 +209,7 @@ class DepthEstimator:
 
             if inner_activation is not None or align_corners is not None:
                 raise UsageError(
-                    f"{quoted(model)}: wanted no DenseDepth variant, got one; leave the option out"
+                    f"{quoted(model)}: expected no DenseDepth variant, got one; leave the option out"
                 )
             network = HuggingFaceNetwork(str(model)[3:], **options)
         else:
@@ -276,12 +276,12 @@ class DepthEstimator:
             or not images.numel()
         ):
             raise UsageError(
-                "images: wanted uint8 (N, H, W, 3) or floating (N, 3, H, W), not empty, "
+                "images: expected uint8 (N, H, W, 3) or floating (N, 3, H, W), not empty, "
                 f"got {images.dtype} {tuple(images.shape)}"
             )
         if images.device.type != self.device.type:
             raise UsageError(
-                f"images: wanted them on {self.device}, got {images.device}; use images.to(...)"
+                f"images: expected them on {self.device}, got {images.device}; use images.to(...)"
             )
         if not floating:
             images = images.permute(0, 3, 1, 2)

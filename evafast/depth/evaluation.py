@@ -45,7 +45,7 @@ def predict_metres(estimator: DepthEstimator, images: Tensor, *, mirrored: bool 
     metres = estimator.metres_per_unit
     if metres is None:
         raise UsageError(
-            "evaluate: wanted a model whose depth is in metres, got one without a known scale; "
+            "evaluate: expected a model whose depth is in metres, got one without a known scale; "
             "say --metres-per-unit"
         )
     views = [images, images.flip(2)] if mirrored else [images]
@@ -84,11 +84,11 @@ def evaluate(
     for name, rgb, truth in _pairs(folder):
         if rgb.shape[:2] != truth.shape:
             raise UsageError(
-                f"{name}: wanted true depth of the image's size {rgb.shape[:2]}, got {truth.shape}"
+                f"{name}: expected true depth of the image's size {rgb.shape[:2]}, got {truth.shape}"
             )
         if crop and truth.shape != (480, 640):
             raise UsageError(
-                f"{name}: wanted 480 x 640 for the Eigen crop, got {truth.shape[0]} x "
+                f"{name}: expected 480 x 640 for the Eigen crop, got {truth.shape[0]} x "
                 f"{truth.shape[1]}; use --crop none"
             )
         images = torch.from_numpy(rgb)[None].to(estimator.device)
@@ -109,7 +109,7 @@ def _pairs(folder: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         rgb, depth = (_array(folder / f"eigen_test_{part}.npy") for part in ("rgb", "depth"))
         if rgb.dtype != np.uint8 or rgb.ndim != 4 or depth.ndim != 3 or len(rgb) != len(depth):
             raise UsageError(
-                f"{quoted(folder)}: wanted uint8 (N, H, W, 3) and float (N, H, W), "
+                f"{quoted(folder)}: expected uint8 (N, H, W, 3) and float (N, H, W), "
                 f"got {rgb.dtype} {rgb.shape} and {depth.dtype} {depth.shape}"
             )
         for i in range(len(rgb)):
@@ -119,7 +119,7 @@ def _pairs(folder: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     files = sorted(path for path in images if path.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise UsageError(
-            f"{quoted(folder)}: wanted images/NAME.png|jpg with depth/NAME.png|npy, or "
+            f"{quoted(folder)}: expected images/NAME.png|jpg with depth/NAME.png|npy, or "
             "eigen_test_rgb.npy, got neither"
         )
     for path in files:
@@ -130,7 +130,7 @@ def _array(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{quoted(path)}: wanted a .npy array, got {quoted(error)}") from error
+        raise UsageError(f"{quoted(path)}: expected a .npy array, got {quoted(error)}") from error
 
 
 def _truth(folder: Path, stem: str) -> np.ndarray:
@@ -138,7 +138,7 @@ def _truth(folder: Path, stem: str) -> np.ndarray:
         depth = _array(array)
         if depth.ndim != 2 or depth.dtype.kind != "f":
             raise UsageError(
-                f"{quoted(array)}: wanted float (H, W) metres, got {depth.dtype} {depth.shape}"
+                f"{quoted(array)}: expected float (H, W) metres, got {depth.dtype} {depth.shape}"
             )
         return np.array(depth, np.float32)
     picture = folder / f"{stem}.png"
@@ -148,6 +148,6 @@ def _truth(folder: Path, stem: str) -> np.ndarray:
         millimetres = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     if millimetres is None or millimetres.dtype != np.uint16 or millimetres.ndim != 2:
         raise UsageError(
-            f"{quoted(picture)}: wanted a grey 16-bit PNG in millimetres, got none; put it there"
+            f"{quoted(picture)}: expected a grey 16-bit PNG in millimetres, got none; put it there"
         )
     return millimetres.astype(np.float32) / 1000

@@ -15,14 +15,14 @@ def fitted_size(height: int, width: int, shorter: int, multiple: int = 32) -> tu
     height, width : int
         The image's own.
     shorter : int
-        Wanted for the shorter side.
+        Expected for the shorter side.
     multiple : int
         Both sides become the nearest multiple of it, which may bend the aspect a little.
     """
     scale = shorter / min(height, width)
 
     def rounded(side: int) -> int:
-        wanted = min(side * scale, _LONGEST * shorter)
-        return max(round(wanted / multiple), 1) * multiple
+        expected = min(side * scale, _LONGEST * shorter)
+        return max(round(expected / multiple), 1) * multiple
 
     return rounded(height), rounded(width)

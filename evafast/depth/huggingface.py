@@ -56,7 +56,7 @@ class HuggingFaceNetwork:
             from transformers.image_processing_base import ImageProcessingMixin
         except ImportError as error:
             raise UsageError(
-                f"{label}: wanted transformers, got none installed; pip install 'evafast[hf]'"
+                f"{label}: expected transformers, got none installed; pip install 'evafast[hf]'"
             ) from error
         name, at, stated = model.rpartition("@")
         if not at or Path(model).is_dir():
@@ -79,7 +79,7 @@ class HuggingFaceNetwork:
         except (OSError, ValueError, KeyError) as error:
             text = " ".join(str(error).split())
             raise UsageError(
-                f"{label}: wanted a depth-estimation model with safetensors weights, "
+                f"{label}: expected a depth-estimation model with safetensors weights, "
                 f"got {quoted(text[:300])}; check the ID, or fetch it once with the network on"
             ) from error
         self.metres_per_unit = 1.0 if self.kind == "metric" else None
@@ -101,7 +101,7 @@ class HuggingFaceNetwork:
         )
         means, stds = torch.tensor(mean).float(), torch.tensor(std).float()
         if means.shape != (3,) or stds.shape != (3,) or not bool((stds > 0).all()):
-            raise UsageError(f"{label}: wanted image_mean and image_std of 3 channels, got others")
+            raise UsageError(f"{label}: expected image_mean and image_std of 3 channels, got others")
         # On the device once: a copy in every batch would wait for it.
         self._mean = means.to(device)[:, None, None]
         self._std = stds.to(device)[:, None, None]
@@ -137,7 +137,7 @@ class HuggingFaceNetwork:
             depth = depth[:, 0]
         if depth.ndim != 3 or len(depth) != len(images):
             raise RunError(
-                f"predicted_depth: wanted (N, H, W) of {len(images)} images, got "
+                f"predicted_depth: expected (N, H, W) of {len(images)} images, got "
                 f"{tuple(depth.shape)}"
             )
         return depth, torch.isfinite(depth).flatten(1).all(1)
@@ -147,7 +147,7 @@ def _kind(config: Any, stated: str, label: str) -> Any:
     if stated:
         if stated not in ("relative", "inverse", "metric"):
             raise UsageError(
-                f"{label}: wanted @relative, @inverse or @metric, got {quoted('@' + stated)}"
+                f"{label}: expected @relative, @inverse or @metric, got {quoted('@' + stated)}"
             )
         return stated
     if config.model_type == "depth_anything":
@@ -155,7 +155,7 @@ def _kind(config: Any, stated: str, label: str) -> Any:
     if config.model_type in _KINDS:
         return _KINDS[config.model_type]
     raise UsageError(
-        f"{label}: wanted a model whose depth is known ({', '.join(sorted(_KINDS))}, "
+        f"{label}: expected a model whose depth is known ({', '.join(sorted(_KINDS))}, "
         f"depth_anything), got {quoted(config.model_type)}; say @relative, @inverse or @metric "
         "behind the ID"
     )

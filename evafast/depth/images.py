@@ -29,7 +29,7 @@ def read_rgb(path: Path) -> np.ndarray:
                 return np.array(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning) as error:
         text = " ".join(str(error).split())
-        raise UsageError(f"{quoted(path)}: wanted a picture, got {quoted(text)}") from error
+        raise UsageError(f"{quoted(path)}: expected a picture, got {quoted(text)}") from error
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:
@@ -50,7 +50,7 @@ def write_png(path: Path, pixels: np.ndarray) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise RunError(
-            f"{quoted(path)}: wanted to write it, got {error.strerror or error}; free the disk or "
+            f"{quoted(path)}: expected to write it, got {error.strerror or error}; free the disk or "
             "give another --out"
         ) from error
 

@@ -55,7 +55,7 @@ class DepthErrors:
         """
         if prediction.shape != truth.shape:
             raise UsageError(
-                f"prediction: wanted the ground truth's shape {tuple(truth.shape)}, "
+                f"prediction: expected the ground truth's shape {tuple(truth.shape)}, "
                 f"got {tuple(prediction.shape)}"
             )
         counted = torch.isfinite(truth) & (truth > 0)
@@ -63,9 +63,9 @@ class DepthErrors:
             counted &= valid
         p, g = prediction[counted].double(), truth[counted].double()
         if not p.numel():
-            raise UsageError("ground truth: wanted positive depths, got none; leave the image out")
+            raise UsageError("ground truth: expected positive depths, got none; leave the image out")
         if not bool((p > 0).all()):
-            raise UsageError("prediction: wanted positive depths, got zero, negative or NaN ones")
+            raise UsageError("prediction: expected positive depths, got zero, negative or NaN ones")
         ratio = torch.maximum(p / g, g / p)
         terms = [(ratio < 1.25**k).double() for k in (1, 2, 3)]
         terms += [(p - g).abs() / g, (p - g).square(), (p.log10() - g.log10()).abs()]
@@ -84,7 +84,7 @@ class DepthErrors:
 
     def _stacked(self) -> Tensor:
         if not self._sums:
-            raise UsageError("evaluation: wanted at least one image, got none")
+            raise UsageError("evaluation: expected at least one image, got none")
         return torch.stack(self._sums)
 
 

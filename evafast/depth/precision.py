@@ -20,15 +20,15 @@ def resolve_device(device: str | torch.device) -> torch.device:
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise UsageError(f"device: wanted cpu, cuda or cuda:N, got {quoted(device)}") from error
+        raise UsageError(f"device: expected cpu, cuda or cuda:N, got {quoted(device)}") from error
     if found.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (found.index or 0) >= count:
             raise UsageError(
-                f"device: wanted {found}, got a machine with {count} usable CUDA devices; use cpu"
+                f"device: expected {found}, got a machine with {count} usable CUDA devices; use cpu"
             )
     elif found.type != "cpu":
-        raise UsageError(f"device: wanted cpu, cuda or cuda:N, got {quoted(device)}")
+        raise UsageError(f"device: expected cpu, cuda or cuda:N, got {quoted(device)}")
     return found
 
 
@@ -48,11 +48,11 @@ def resolve_precision(precision: str, device: torch.device) -> tuple[str, torch.
         If the name is unknown or the device does not compute in it.
     """
     if precision != "auto" and precision not in _DTYPES:
-        raise UsageError(f"precision: wanted auto, fp32, bf16 or fp16, got {quoted(precision)}")
+        raise UsageError(f"precision: expected auto, fp32, bf16 or fp16, got {quoted(precision)}")
     if device.type == "cpu":
         best = "bf16" if cpu_computes_bf16() else "fp32"
         if precision == "fp16":
-            raise UsageError("precision: wanted fp32 or bf16 on the CPU, got fp16; use auto")
+            raise UsageError("precision: expected fp32 or bf16 on the CPU, got fp16; use auto")
     else:
         bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
         best = "bf16" if bf16 else "fp32"

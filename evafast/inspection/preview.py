@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from evafast.dataset.sample import BankNames
 from evafast.depth.images import coloured
 from evafast.errors import quoted
-from evafast.storage.sample import BankNames
 
 if TYPE_CHECKING:
-    from evafast.storage.reader import StoredDataset
+    from evafast.dataset.reader import StoredDataset
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 

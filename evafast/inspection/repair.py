@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evafast.dataset.codec import Codec, decode_picture, encode_asset
+from evafast.dataset.formats.layouts import LAYOUTS
+from evafast.dataset.manifest import MANIFEST_COPY, sound_manifest, write_manifest
+from evafast.dataset.naming import DEPTH_RANGE, MANIFEST, SAMPLES, SHARD_INDEX
+from evafast.dataset.reader import StoredDataset
+from evafast.dataset.sample import BankNames, Facts, Part
 from evafast.errors import RunError, UsageError
 from evafast.inspection.verify import Finding, Verdict, exported_bank
-from evafast.storage.codec import Codec, decode_picture, encode_asset
-from evafast.storage.layouts import LAYOUTS
-from evafast.storage.listing import write_samples
-from evafast.storage.manifest import MANIFEST_COPY, sound_manifest, write_manifest
-from evafast.storage.naming import DEPTH_RANGE, MANIFEST, SAMPLES, SHARD_INDEX
-from evafast.storage.plan import first_difference
-from evafast.storage.reader import StoredDataset
-from evafast.storage.run import depth_range_file
-from evafast.storage.sample import BankNames, Facts, Part
-from evafast.timing import StageClock
+from evafast.system.timing import StageClock
+from evafast.writing.plan import first_difference
+from evafast.writing.run import depth_range_file
+from evafast.writing.samples_csv import write_samples
 
 if TYPE_CHECKING:
-    from evafast.bank import Bank
+    from evafast.assets.bank import Bank
+    from evafast.dataset.store import Store
     from evafast.depth import DepthEstimator
-    from evafast.storage.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,7 @@ def _mend_manifest(store: Store) -> list[str]:
             write_manifest(store, sound)
             return [f"{MANIFEST} and its copy"]
     raise UsageError(
-        f"manifest: wanted {MANIFEST} or its copy {MANIFEST_COPY} sound, got neither; run the "
+        f"manifest: expected {MANIFEST} or its copy {MANIFEST_COPY} sound, got neither; run the "
         "command that made the data set into another folder"
     )
 
@@ -129,7 +129,7 @@ def _mend_assets(dataset: StoredDataset, names: list[str], sources: RepairSource
             pixels = next((p for p in _assets(bank, kind) if _digest(p) == entry["sha256"]), None)
         if pixels is None:
             raise UsageError(
-                f"asset: wanted the picture {entry['name']!r} as it was, got none with its pixels; "
+                f"asset: expected the picture {entry['name']!r} as it was, got none with its pixels; "
                 "give the original folders with --backgrounds and --foregrounds"
             )
         dataset.store.write(name, encode_asset(pixels))
@@ -153,8 +153,8 @@ def _from_mirror(dataset: StoredDataset, number: int, count: int) -> np.ndarray 
 
 
 def _original_bank(manifest: dict, sources: RepairSources, entry: dict) -> Bank:
-    from evafast.assets import AssetConfig
-    from evafast.bank import Bank
+    from evafast.assets.bank import Bank
+    from evafast.assets.loading import AssetConfig
 
     settings = manifest["preprocessing"]
     config = AssetConfig(**{**settings, "min_foreground": tuple(settings["min_foreground"])})
@@ -164,7 +164,7 @@ def _original_bank(manifest: dict, sources: RepairSources, entry: dict) -> Bank:
     hashes = builtin.hashes()
     if entry["sha256"] not in hashes["backgrounds"] + hashes["foregrounds"]:
         raise UsageError(
-            f"asset: wanted the original of {entry['name']!r}, got nothing to make it from; give "
+            f"asset: expected the original of {entry['name']!r}, got nothing to make it from; give "
             "--backgrounds and --foregrounds, the folders of the original run"
         )
     return builtin
@@ -180,8 +180,8 @@ def _mend_parts(
 ) -> list[str]:  # fmt: skip
     from evafast.compositing import Compositor
     from evafast.pipeline import Pipeline
-    from evafast.storage.sink import Sink
-    from evafast.storage.transfer import DepthEncoding, HostTransfer
+    from evafast.writing.sink import Sink
+    from evafast.writing.transfer import DepthEncoding, HostTransfer
 
     manifest, store, clock = dataset.manifest, dataset.store, StageClock()
     codec = Codec(
@@ -189,7 +189,7 @@ def _mend_parts(
     )
     if codec.encoder != manifest["encoder"]:
         raise UsageError(
-            f"encoder: wanted {manifest['encoder']}, which made this data set, got "
+            f"encoder: expected {manifest['encoder']}, which made this data set, got "
             f"{codec.encoder}, whose bytes differ; install that version and repair again"
         )
     bank = exported_bank(dataset)
@@ -197,17 +197,17 @@ def _mend_parts(
     batch_size = manifest["depth"]["batch_size"] if manifest["depth"] else 250
     encoding = DepthEncoding(manifest["depth_encoding"], depth.metres_per_unit) if depth else None
     layout = LAYOUTS[manifest["layout"]](store, codec.image_suffix)
-    wanted = {record["part"]: record for record in manifest["parts"]}
+    expected = {record["part"]: record for record in manifest["parts"]}
     ranges: dict[int, Facts] = {}
 
     def recorded(part: Part, pieces: list[dict], facts: Facts) -> None:
         ranges[part.number] = facts
 
     def refuse_other_bytes(part: Part, pieces: list[dict]) -> None:
-        for made, lost in zip(pieces, wanted[part.number]["pieces"], strict=True):
+        for made, lost in zip(pieces, expected[part.number]["pieces"], strict=True):
             if made["sha256"] != lost["sha256"]:
                 raise RunError(
-                    f"{made['file']}: wanted part {part.number} as it was, got other bytes; depth "
+                    f"{made['file']}: expected part {part.number} as it was, got other bytes; depth "
                     "rounds otherwise on another kind of machine: repair where it was made"
                 )
 
@@ -223,7 +223,7 @@ def _mend_parts(
     ) as sink:  # fmt: skip
         for number in again:
             size = manifest["samples_per_part"]
-            part = Part(number, number * size, number * size + wanted[number]["count"])
+            part = Part(number, number * size, number * size + expected[number]["count"])
             sink.begin(part)
             indices = dataset.recipe.order[part.start : part.stop]
             for batch in pipeline.batches(indices, batch_size):
@@ -253,7 +253,7 @@ def _original_depth(manifest: dict, sources: RepairSources) -> DepthEstimator | 
     there = {key: identity.get(key) for key in here}
     if difference := first_difference(there, here):
         raise UsageError(
-            f"depth: wanted the model that made this data set, got another: {difference}; give it "
+            f"depth: expected the model that made this data set, got another: {difference}; give it "
             "with --depth, on a device of the same type with --device"
         )
     return depth

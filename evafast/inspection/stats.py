@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from evafast.cores import usable_cores
-from evafast.storage.codec import decode_picture
-from evafast.storage.members import FOLDERS, fields_of
-from evafast.storage.naming import DEPTH_FOLDER
-from evafast.storage.statistics import PixelSums
+from evafast.dataset.codec import decode_picture
+from evafast.dataset.members import FOLDERS, fields_of
+from evafast.dataset.naming import DEPTH_FOLDER
+from evafast.dataset.statistics import PixelSums
+from evafast.system.threads import usable_cores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from evafast.storage.reader import StoredDataset
+    from evafast.dataset.reader import StoredDataset
 
 _AHEAD = 256
 

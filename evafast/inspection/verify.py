@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evafast.dataset.codec import Codec, decode_picture
+from evafast.dataset.manifest import MANIFEST_COPY, read_manifest, sound_manifest
+from evafast.dataset.members import fields_of, sample_file
+from evafast.dataset.naming import MANIFEST, checksum_name
+from evafast.dataset.reader import StoredDataset, stored_recipe
 from evafast.errors import RunError, UsageError, quoted
-from evafast.storage.codec import Codec, decode_picture
-from evafast.storage.manifest import MANIFEST_COPY, read_manifest, sound_manifest
-from evafast.storage.members import fields_of, sample_file
-from evafast.storage.naming import MANIFEST, checksum_name
-from evafast.storage.reader import StoredDataset, stored_recipe
 
 if TYPE_CHECKING:
-    from evafast.bank import Bank
-    from evafast.storage.store import Store
+    from evafast.assets.bank import Bank
+    from evafast.dataset.store import Store
 
 _CHUNK = 1 << 20
 
@@ -143,7 +143,7 @@ def _check_file(
         return False
     where = f" at byte {wanted['offset']:,}" if "offset" in wanted else ""
     if "offset" not in wanted and store.size(name) != wanted["size"]:
-        what = f"wanted {wanted['size']:,} bytes, got {store.size(name):,}"
+        what = f"expected {wanted['size']:,} bytes, got {store.size(name):,}"
         verdict.findings.append(Finding("damaged", name, what, part))
         return False
     digest = hashlib.sha256()
@@ -206,7 +206,7 @@ def _check_listed(store: Store, verdict: Verdict, manifest: dict, part: dict) ->
 
 
 def _sample_names(manifest: dict, start: int, stop: int) -> list[str]:
-    from evafast.storage.naming import Names
+    from evafast.dataset.naming import Names
 
     recipe = stored_recipe(manifest)
     return Names.of(recipe).samples(recipe[recipe.order[start:stop]])
@@ -253,14 +253,14 @@ def exported_bank(dataset: StoredDataset) -> Bank:
     UsageError
         When an asset is missing or its pixels are not those that the manifest names.
     """
-    from evafast.bank import Bank
+    from evafast.assets.bank import Bank
 
     manifest = dataset.manifest
     pixels: dict[str, list] = {"bg": [], "fg": []}
     for file, picture in _exported(dataset):
         if picture is None:
             raise UsageError(
-                f"asset: wanted {file} as it was written, got another or none; run "
+                f"asset: expected {file} as it was written, got another or none; run "
                 "python -m evafast.inspect repair on the data set first"
             )
         pixels[file[:2]].append(picture)

@@ -86,14 +86,14 @@ def test_a_record_keeps_to_the_schema_and_comes_back(small_record, tmp_path):
     [
         (lambda r: r.pop("commit"), "record.commit: missing"),
         (lambda r: r.update(speed=1), "record.speed: not in the schema"),
-        (lambda r: r.update(schema=2), "record.schema: wanted one of"),
-        (lambda r: r.update(name="Made up"), "record.name: wanted"),
-        (lambda r: r["rows"].clear(), "record.rows: wanted at least 1"),
-        (lambda r: r["rows"][0].update(role="hero"), "rows[0].role: wanted one of"),
-        (lambda r: r["rows"][1]["rate"].update(median=0), "rate.median: wanted more than 0"),
-        (lambda r: r["rows"][1]["rate"].update(median=True), "rate.median: wanted number"),
+        (lambda r: r.update(schema=2), "record.schema: expected one of"),
+        (lambda r: r.update(name="Made up"), "record.name: expected"),
+        (lambda r: r["rows"].clear(), "record.rows: expected at least 1"),
+        (lambda r: r["rows"][0].update(role="hero"), "rows[0].role: expected one of"),
+        (lambda r: r["rows"][1]["rate"].update(median=0), "rate.median: expected more than 0"),
+        (lambda r: r["rows"][1]["rate"].update(median=True), "rate.median: expected number"),
         (lambda r: r["ratios"][0].pop("to"), "ratios[0].to: missing"),
-        (lambda r: r["skipped"].update(x=None), "skipped.x: wanted string"),
+        (lambda r: r["skipped"].update(x=None), "skipped.x: expected string"),
     ],
 )
 def test_a_broken_record_is_refused(small_record, tmp_path, break_it, says):

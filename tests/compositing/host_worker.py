@@ -41,12 +41,12 @@ def main(library: str, planar: bool, network: str, numbers: str) -> None:
             fill_rows(placements, rows)
             binary = offset % 2 == 1 or offset == 8
             image, mask = reference(bank, placements, binary=binary)
-            wanted = [image.transpose(0, 3, 1, 2) if planar else image, mask]
+            expected = [image.transpose(0, 3, 1, 2) if planar else image, mask]
             if table is not None:
-                wanted.append(table[image])
+                expected.append(table[image])
             # Each output at another alignment; numbers only at multiples of their own size.
             offsets = [offset, 3 * offset % 16, offset % 4 * 4 % 16]
-            outputs = [_poisoned(w, o) for w, o in zip(wanted, offsets, strict=False)]
+            outputs = [_poisoned(w, o) for w, o in zip(expected, offsets, strict=False)]
             name = kernel_for(canvas, *(view.ctypes.data for _, view in outputs))
             launch = np.zeros(1, LAUNCH)
             for field, array in (
@@ -66,7 +66,7 @@ def main(library: str, planar: bool, network: str, numbers: str) -> None:
                 sys.exit(f"{case}: the lanes of a warp part at a barrier")
             launches[name] += 1
             for what, want, (whole, got) in zip(
-                ("image", "mask", "network"), wanted, outputs, strict=False
+                ("image", "mask", "network"), expected, outputs, strict=False
             ):
                 if (whole[: len(whole) - got.nbytes] != POISON).any():
                     sys.exit(f"{case}: {what} written before its first byte")
@@ -75,7 +75,7 @@ def main(library: str, planar: bool, network: str, numbers: str) -> None:
                     at = wrong[0]
                     sys.exit(
                         f"{case}: {what} differs at {len(wrong)} of {got.size}, first at {at}: "
-                        f"wanted {np.ravel(want)[at]}, got {got[at]}"
+                        f"expected {np.ravel(want)[at]}, got {got[at]}"
                     )
     if not all(launches.values()):
         sys.exit(f"a kernel was never run: {launches}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from evafast.bank import Bank
-from evafast.recipe import Placements
+from evafast.assets.bank import Bank
+from evafast.sampling.recipe import Placements
 
 
 def odd_bank(canvas: int, seed: int = 0, *, backgrounds: int = 3) -> Bank:

@@ -55,16 +55,16 @@ def main() -> None:
         kernel, words, arguments = kernels.call(torch.from_numpy(rows), image, mask, network)
         widths.add(words)
         kernel[(2, 2), 16](*(a.numpy() if isinstance(a, torch.Tensor) else a for a in arguments))
-        wanted, wanted_mask = reference(bank, placements, binary=binary)
+        expected, wanted_mask = reference(bank, placements, binary=binary)
         shown = image.permute(0, 2, 3, 1) if layout == "nchw" else image
         case = f"canvas {canvas}, offset {offset}, {layout}, {dtype}, binary {binary}"
-        if not np.array_equal(shown.numpy(), wanted):
+        if not np.array_equal(shown.numpy(), expected):
             sys.exit(f"{case}: image differs")
         if not np.array_equal(mask.numpy(), wanted_mask):
             sys.exit(f"{case}: mask differs")
         if network is not None:
             defined = torch.empty_like(network)
-            write_network_input(torch.from_numpy(wanted), "nhwc", defined)
+            write_network_input(torch.from_numpy(expected), "nhwc", defined)
             if not torch.equal(network, defined):
                 sys.exit(f"{case}: network input differs")
     print(f"{len(CASES)} cases equal on {cuda.__file__}")

@@ -43,11 +43,11 @@ def check(bank, placements, backend):
 def test_rule_equals_pillow_on_all_triples():
     """All 256^3 of (coverage, foreground, background), one coverage an image."""
     foreground, background = np.mgrid[0:256, 0:256].astype(np.uint8)
-    ink, paper = Image.fromarray(foreground), Image.fromarray(background)
+    cutout, canvas_picture = Image.fromarray(foreground), Image.fromarray(background)
     f, b = foreground.astype(np.int32), background.astype(np.int32)
     for coverage in range(256):
-        canvas = paper.copy()
-        canvas.paste(ink, (0, 0), Image.new("L", (256, 256), coverage))
+        canvas = canvas_picture.copy()
+        canvas.paste(cutout, (0, 0), Image.new("L", (256, 256), coverage))
         assert np.array_equal(pixel.over(coverage, f, b), np.asarray(canvas)), coverage
 
 
@@ -67,9 +67,9 @@ def test_numba_equals_the_rule_on_all_triples():
     for start in range(0, 256, 32):
         made = compositor(recipe[start : start + 32])
         for row in range(32):
-            wanted = pixel.over(start + row, f, b)
+            expected = pixel.over(start + row, f, b)
             for channel in range(3):
-                assert np.array_equal(made.image[row, ..., channel].numpy(), wanted)
+                assert np.array_equal(made.image[row, ..., channel].numpy(), expected)
 
 
 @pytest.mark.parametrize("backend", CPU)
@@ -143,13 +143,13 @@ def wrong(placements, **columns):
 @pytest.mark.parametrize(
     ("column", "values", "said"),
     [
-        ("left", [0, -1], r"placements\.left\[1\]: wanted 0 to \d+, got -1"),
-        ("left", [0, 64], r"placements\.left\[1\]: wanted 0 to \d+, got 64"),
-        ("top", [64, 0], r"placements\.top\[0\]: wanted 0 to \d+, got 64"),
-        ("background", [0, 3], r"placements\.background\[1\]: wanted 0 to 2, got 3"),
-        ("foreground", [8, 0], r"placements\.foreground\[0\]: wanted 0 to 7, got 8"),
-        ("width", [2, 2], "wanted the sizes of this bank's cut-outs"),
-        ("left", [0], r"placements\.left: wanted contiguous int32 of shape \(2,\)"),
+        ("left", [0, -1], r"placements\.left\[1\]: expected 0 to \d+, got -1"),
+        ("left", [0, 64], r"placements\.left\[1\]: expected 0 to \d+, got 64"),
+        ("top", [64, 0], r"placements\.top\[0\]: expected 0 to \d+, got 64"),
+        ("background", [0, 3], r"placements\.background\[1\]: expected 0 to 2, got 3"),
+        ("foreground", [8, 0], r"placements\.foreground\[0\]: expected 0 to 7, got 8"),
+        ("width", [2, 2], "expected the sizes of this bank's cut-outs"),
+        ("left", [0], r"placements\.left: expected contiguous int32 of shape \(2,\)"),
     ],
 )
 def test_bad_placements_are_refused_at_the_door(bank, column, values, said):
@@ -160,7 +160,7 @@ def test_bad_placements_are_refused_at_the_door(bank, column, values, said):
 
 def test_bad_dtypes_are_refused_at_the_door(bank):
     placements = Recipe.for_bank(bank)[[0, 1]]
-    with pytest.raises(UsageError, match=r"left: wanted contiguous int32.*got int64"):
+    with pytest.raises(UsageError, match=r"left: expected contiguous int32.*got int64"):
         composite(bank, replace(placements, left=placements.left.astype(np.int64)))
 
 
@@ -176,17 +176,17 @@ def test_bad_dtypes_are_refused_at_the_door(bank):
 def test_bad_outputs_are_refused_at_the_door(bank, spoil):
     compositor = Compositor(bank, backend="numba")
     out = spoil(compositor.allocate(2))
-    with pytest.raises(UsageError, match=r"out\.(image|mask): wanted contiguous (torch\.)?uint8"):
+    with pytest.raises(UsageError, match=r"out\.(image|mask): expected contiguous (torch\.)?uint8"):
         compositor(Recipe.for_bank(bank)[[0, 1]], out)
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"backend": "numpy"}, "backend: wanted auto, cupy"),
-        ({"device": "tpu"}, "device: wanted auto, cpu"),
+        ({"backend": "numpy"}, "backend: expected auto, cupy"),
+        ({"device": "tpu"}, "device: expected auto, cpu"),
         ({"backend": "pillow", "device": "cuda:99"}, "device|backend"),
-        ({"mask": "soft"}, "mask: wanted matte or binary"),
+        ({"mask": "soft"}, "mask: expected matte or binary"),
     ],
 )
 def test_bad_choices_are_refused(bank, arguments, said):

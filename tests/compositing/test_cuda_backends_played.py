@@ -232,7 +232,7 @@ def test_a_compiler_that_fails_is_one_line(played, monkeypatch):
             raise RuntimeError("over.cu(12): error:\n  expected a ;")
 
     played.RawModule = RawModule
-    said = r"over\.cu: wanted a kernel for cuda:.*expected a ;"
+    said = r"over\.cu: expected a kernel for cuda:.*expected a ;"
     with pytest.raises(RunError, match=said) as told:
         played_compositor(monkeypatch, odd_bank(16))
     assert "\n" not in str(told.value)

@@ -59,7 +59,7 @@ def test_no_device_and_no_package_names_both(name, no_device, monkeypatch):
 
 @pytest.mark.parametrize("name", CUDA)
 def test_explicit_backend_never_falls_back(name, no_device):
-    with pytest.raises(UsageError, match=f"wanted {name} on auto, got none that can run: {name}: "):
+    with pytest.raises(UsageError, match=f"expected {name} on auto, got none that can run: {name}: "):
         choose_backend(name)
 
 
@@ -92,7 +92,7 @@ def test_auto_takes_cupy_then_numba_cuda(device_there, monkeypatch):
 
 @pytest.mark.parametrize("name", CUDA)
 def test_cuda_device_that_is_not_there(name, no_device):
-    with pytest.raises(UsageError, match=r"device: wanted cuda:3, got 0 CUDA devices"):
+    with pytest.raises(UsageError, match=r"device: expected cuda:3, got 0 CUDA devices"):
         choose_backend(name, "cuda:3")
 
 

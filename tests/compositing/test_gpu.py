@@ -98,9 +98,9 @@ def test_small_every_coverage_and_colour(backend):
     made = Compositor(bank, backend=backend, device="cuda")(Recipe.for_bank(bank, placements=1)[:])
     f, b = foreground.astype(np.int32), background.astype(np.int32)
     for coverage in range(256):
-        wanted = pixel.over(coverage, f, b)
+        expected = pixel.over(coverage, f, b)
         for channel in range(3):
-            assert np.array_equal(made.image[coverage, ..., channel].cpu().numpy(), wanted)
+            assert np.array_equal(made.image[coverage, ..., channel].cpu().numpy(), expected)
 
 
 def test_two_streams_and_many_batches_in_flight(backend):
@@ -161,9 +161,9 @@ def test_a_batch_over_two_gigabytes(backend):
     cpu = Compositor(bank, backend="numba", device="cpu")
     for start in range(0, count, 3000):
         rows = slice(start, start + 3000)
-        wanted = cpu(placements[rows])
-        assert torch.equal(out.image[rows].cpu(), wanted.image)
-        assert torch.equal(out.mask[rows].cpu(), wanted.mask)
+        expected = cpu(placements[rows])
+        assert torch.equal(out.image[rows].cpu(), expected.image)
+        assert torch.equal(out.mask[rows].cpu(), expected.mask)
 
 
 def test_auto_takes_the_gpu():

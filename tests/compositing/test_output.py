@@ -55,9 +55,9 @@ def test_network_input_is_the_image_over_255(odd, layout, dtype):
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"layout": "chw"}, "layout: wanted nhwc or nchw, got 'chw'"),
-        ({"network_input": torch.float64}, "network_input: wanted None or one of torch.bfloat16"),
-        ({"mask": "soft"}, "mask: wanted matte or binary"),
+        ({"layout": "chw"}, "layout: expected nhwc or nchw, got 'chw'"),
+        ({"network_input": torch.float64}, "network_input: expected None or one of torch.bfloat16"),
+        ({"mask": "soft"}, "mask: expected matte or binary"),
     ],
 )
 def test_unknown_options(odd, options, named):
@@ -72,8 +72,8 @@ def test_outputs_that_do_not_fit(odd):
     wrong = {
         "out.image": replace(good, image=good.image.permute(0, 2, 3, 1)),
         "out.mask": replace(good, mask=good.mask[:-1]),
-        "out.network_input: wanted torch.float32, got None": replace(good, network_input=None),
-        "out.network_input: wanted channels_last torch.float32": replace(
+        "out.network_input: expected torch.float32, got None": replace(good, network_input=None),
+        "out.network_input: expected channels_last torch.float32": replace(
             good, network_input=good.network_input.contiguous()
         ),
     }
@@ -81,7 +81,7 @@ def test_outputs_that_do_not_fit(odd):
         with pytest.raises(UsageError, match=named):
             compositor(placements, out)
     plain = Compositor(bank, device="cpu", layout="nchw")
-    with pytest.raises(UsageError, match=r"out\.network_input: wanted None, got torch\.float32"):
+    with pytest.raises(UsageError, match=r"out\.network_input: expected None, got torch\.float32"):
         plain(placements, good)
 
 
@@ -95,7 +95,7 @@ def test_one_bad_number_in_a_batch_is_refused(odd, column, value):
         value = 1
     numbers[7] = value
     bad = replace(placements, **{column: numbers})
-    with pytest.raises(UsageError, match=rf"placements(\.{column}\[7\])?: wanted"):
+    with pytest.raises(UsageError, match=rf"placements(\.{column}\[7\])?: expected"):
         Compositor(bank, device="cpu")(bad)
 
 
@@ -123,7 +123,7 @@ def test_a_canvas_too_large_for_the_kernels():
     class Wide:
         canvas = 40_000
 
-    with pytest.raises(UsageError, match="canvas: wanted at most 32768 px on a CUDA device"):
+    with pytest.raises(UsageError, match="canvas: expected at most 32768 px on a CUDA device"):
         pack_bank(Wide(), planar=False)
 
 

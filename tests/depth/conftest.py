@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from small_network import random_network
 
-from evafast.depth.densedepth import DenseDepth
+from evafast.depth.densedepth.network import DenseDepth
 
 
 def pytest_collection_modifyitems(config, items):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from evafast.depth.densedepth import DenseDepth, DenseDepthConfig
+from evafast.depth.densedepth.network import DenseDepth, DenseDepthConfig
 
 SMALL = {"blocks": (1, 2, 2, 1), "growth": 8, "stem": 16, "decoder_width": 64}
 

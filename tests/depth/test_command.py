@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from evafast.depth import __main__ as command
+from evafast.depth.densedepth.weights import load_weights, save_safetensors
 from evafast.depth.encoding import encode
 from evafast.depth.estimator import DepthEstimator
-from evafast.depth.weights import load_weights, save_safetensors
 
 
 @pytest.fixture
@@ -73,8 +73,8 @@ def test_predict_writes_millimetres_and_colours(capsys, tmp_path, keras_file, pi
     assert depth.dtype == np.uint16
     estimator = DepthEstimator.load(keras_file, precision="fp32", input_size=64)
     maps = estimator(torch.from_numpy(pixels)[None])
-    wanted = encode(maps.depth, "metric16", 10.0).codes[0].numpy()
-    assert np.array_equal(depth, wanted)
+    expected = encode(maps.depth, "metric16", 10.0).codes[0].numpy()
+    assert np.array_equal(depth, expected)
     colour = cv2.imread(str(out / "a b.colour.png"))
     assert colour.shape == (48, 80, 3)
     # Inferno: the nearest pixel is bright, the farthest nearly black.
@@ -92,8 +92,8 @@ def test_predict_relative(capsys, tmp_path, network, picture):
     assert "65535" in text
     depth = cv2.imread(str(tmp_path / "a b.depth.png"), cv2.IMREAD_UNCHANGED)
     estimator = DepthEstimator.load(tmp_path / "own.safetensors", precision="fp32", input_size=64)
-    wanted = estimator(torch.from_numpy(picture[1])[None]).depth[0].numpy()
-    assert np.abs(depth / 65535 - wanted).max() < 1e-5
+    expected = estimator(torch.from_numpy(picture[1])[None]).depth[0].numpy()
+    assert np.abs(depth / 65535 - expected).max() < 1e-5
 
 
 def test_evaluate_prints_both_averages(capsys, tmp_path, keras_file, picture):
@@ -153,7 +153,7 @@ def test_interrupt_is_130(capsys, monkeypatch, keras_file, tmp_path):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("evafast.depth.weights.load_weights", interrupted)
+    monkeypatch.setattr("evafast.depth.densedepth.weights.load_weights", interrupted)
     code, _, err = run(capsys, "convert", keras_file, tmp_path / "x.safetensors")
     assert code == 130
     assert "the same command goes on" in err

@@ -8,8 +8,13 @@ import pytest
 import torch
 from small_network import SMALL, random_network
 
-from evafast.depth.densedepth import DENSENET201, DenseDepth, DenseDepthConfig, relative_depth
-from evafast.depth.folded import FoldedDenseDepth
+from evafast.depth.densedepth.folded import FoldedDenseDepth
+from evafast.depth.densedepth.network import (
+    DENSENET201,
+    DenseDepth,
+    DenseDepthConfig,
+    relative_depth,
+)
 from evafast.errors import UsageError
 
 
@@ -66,7 +71,7 @@ def test_config_survives_json():
     ],
 )
 def test_config_refuses(values):
-    with pytest.raises(UsageError, match="wanted"):
+    with pytest.raises(UsageError, match="expected"):
         DenseDepthConfig(**values)
 
 
@@ -77,8 +82,8 @@ def test_config_refuses_unknown_fields():
 
 def test_relative_depth_clips_as_stated():
     y = torch.tensor([-3.0, 0.0, 0.5, 1.0, 8.0, 100.0, 2000.0])
-    wanted = torch.tensor([0.01, 1.0, 1.0, 1.0, 0.125, 0.01, 0.01])
-    assert torch.equal(relative_depth(y), wanted)
+    expected = torch.tensor([0.01, 1.0, 1.0, 1.0, 0.125, 0.01, 0.01])
+    assert torch.equal(relative_depth(y), expected)
     assert relative_depth(torch.tensor(float("nan"))).isnan()
 
 
@@ -89,23 +94,23 @@ def test_folding_keeps_the_function(final_relu, inner, align):
     model = random_network(final_relu=final_relu, inner_activation=inner, align_corners=align)
     images = torch.rand(2, 3, 64, 96)
     with torch.no_grad():
-        wanted = model(images)
+        expected = model(images)
         folded = FoldedDenseDepth(model)
         got = folded(images * 255)
         again = folded(images * 255)
     # Folding reorders float32 sums; a wrong scale, shift or slice costs 1e-2 and more.
-    torch.testing.assert_close(got, wanted, rtol=0, atol=2e-5 * float(wanted.abs().max()))
+    torch.testing.assert_close(got, expected, rtol=0, atol=2e-5 * float(expected.abs().max()))
     assert torch.equal(got, again)  # nothing of one batch stays in the buffers
 
 
 def test_folding_in_bf16_stays_near(network):
     images = torch.randint(0, 256, (2, 3, 64, 96)).float()
     with torch.no_grad():
-        wanted = network(images / 255)
+        expected = network(images / 255)
         got = FoldedDenseDepth(network, torch.bfloat16)(images.bfloat16())
     assert got.dtype == torch.float32
     # bf16 has 8 bits of mantissa; errors of a dozen layers add up to some per cent of the spread.
-    assert float((got - wanted).square().mean().sqrt() / wanted.std()) < 0.05
+    assert float((got - expected).square().mean().sqrt() / expected.std()) < 0.05
 
 
 def test_buffers_follow_the_batch(network):

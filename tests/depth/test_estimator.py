@@ -13,11 +13,11 @@ import pytest
 import torch
 from small_network import random_network
 
-from evafast.depth.densedepth import relative_depth
+from evafast.depth.densedepth.network import relative_depth
+from evafast.depth.densedepth.weights import save_safetensors
 from evafast.depth.estimator import DepthEstimator, check_finite
 from evafast.depth.geometry import fitted_size
 from evafast.depth.precision import cpu_computes_bf16, resolve_precision
-from evafast.depth.weights import save_safetensors
 from evafast.errors import RunError, UsageError
 
 
@@ -43,10 +43,10 @@ def test_is_the_network_clipped_and_enlarged(estimator, network):
     maps = estimator(images)
     with torch.no_grad():
         y = network(images.permute(0, 3, 1, 2).float() / 255)
-    wanted = torch.nn.functional.interpolate(relative_depth(y), (64, 64), mode="bilinear")[:, 0]
+    expected = torch.nn.functional.interpolate(relative_depth(y), (64, 64), mode="bilinear")[:, 0]
     assert maps.depth.shape == (3, 64, 64)
     assert maps.depth.dtype == torch.float32
-    torch.testing.assert_close(maps.depth, wanted, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(maps.depth, expected, rtol=1e-4, atol=1e-5)
     assert maps.finite.dtype == torch.bool
     assert maps.finite.tolist() == [True] * 3
     assert float(maps.depth.min()) >= 0.01
@@ -77,9 +77,9 @@ def test_batch_does_not_matter(file, precision):
 def test_bf16_is_near_fp32(file, estimator):
     images = photographs(4)
     near = DepthEstimator.load(file, precision="bf16", input_size=64)(images).depth
-    wanted = estimator(images).depth
-    assert not torch.equal(near, wanted)
-    assert float((near - wanted).abs().mean()) < 0.02
+    expected = estimator(images).depth
+    assert not torch.equal(near, expected)
+    assert float((near - expected).abs().mean()) < 0.02
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 123), (64, 65), (300, 40), (1000, 3)])
@@ -90,7 +90,7 @@ def test_odd_sizes_come_back_at_their_own(estimator, size):
 
 
 @pytest.mark.parametrize(
-    ("own", "shorter", "wanted"),
+    ("own", "shorter", "expected"),
     [
         ((224, 224), 224, (224, 224)),
         ((480, 640), 480, (480, 640)),
@@ -100,8 +100,8 @@ def test_odd_sizes_come_back_at_their_own(estimator, size):
         ((1, 10_000), 64, (64, 256)),
     ],
 )
-def test_fitted_size(own, shorter, wanted):
-    assert fitted_size(*own, shorter) == wanted
+def test_fitted_size(own, shorter, expected):
+    assert fitted_size(*own, shorter) == expected
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_fitted_size(own, shorter, wanted):
     ],
 )
 def test_refuses_other_images(estimator, images):
-    with pytest.raises(UsageError, match="images: wanted"):
+    with pytest.raises(UsageError, match="images: expected"):
         estimator(images)
 
 
@@ -170,7 +170,7 @@ def test_identity_is_json_and_tells_models_apart(estimator, file, tmp_path):
 
 def test_threads_may_share_one(estimator):
     images = [photographs(4, seed=i) for i in range(6)]
-    wanted = [estimator(batch).depth for batch in images]
+    expected = [estimator(batch).depth for batch in images]
     got: dict[int, torch.Tensor] = {}
     threads = [
         threading.Thread(target=lambda i=i: got.update({i: estimator(images[i]).depth}))
@@ -180,7 +180,7 @@ def test_threads_may_share_one(estimator):
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(torch.equal(got[i], wanted[i]) for i in range(6))
+    assert all(torch.equal(got[i], expected[i]) for i in range(6))
 
 
 def test_depth_may_be_a_training_target(estimator):
@@ -193,14 +193,14 @@ def test_depth_may_be_a_training_target(estimator):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"precision": "fp8"}, "precision: wanted"),
+        ({"precision": "fp8"}, "precision: expected"),
         ({"precision": "fp16"}, "on the CPU"),
-        ({"device": "tpu9"}, "device: wanted"),
-        ({"device": "meta"}, "device: wanted"),
+        ({"device": "tpu9"}, "device: expected"),
+        ({"device": "meta"}, "device: expected"),
         ({"input_size": 100}, "multiple of 32"),
         ({"input_size": 0}, "multiple of 32"),
-        ({"model": "nyuu"}, "wanted compact, nyu, kitti"),
-        ({"model": "hf:@upside-down"}, "wanted"),
+        ({"model": "nyuu"}, "expected compact, nyu, kitti"),
+        ({"model": "hf:@upside-down"}, "expected"),
         ({"inner_activation": True}, "records False"),
     ],
 )

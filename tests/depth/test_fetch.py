@@ -8,9 +8,9 @@ import threading
 import keras_layout
 import pytest
 
-from evafast.depth import fetch
-from evafast.depth.fetch import Source, fetched
-from evafast.depth.weights import load_weights
+from evafast.depth.densedepth import fetch
+from evafast.depth.densedepth.fetch import Source, fetched
+from evafast.depth.densedepth.weights import load_weights
 from evafast.errors import RunError, UsageError
 
 

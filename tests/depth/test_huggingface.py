@@ -78,10 +78,10 @@ def test_depth_anything(tmp_path, images, told, kind):
     x = torch.nn.functional.interpolate(x, (70, 98), mode="bilinear", antialias=True) / 255
     x = (x - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
     with torch.no_grad():
-        wanted = model(pixel_values=x).predicted_depth[:, None]
-    wanted = torch.nn.functional.interpolate(wanted, (64, 96), mode="bilinear")[:, 0]
-    assert float(wanted.std()) > 0
-    torch.testing.assert_close(maps.depth, wanted, rtol=1e-4, atol=1e-6)
+        expected = model(pixel_values=x).predicted_depth[:, None]
+    expected = torch.nn.functional.interpolate(expected, (64, 96), mode="bilinear")[:, 0]
+    assert float(expected.std()) > 0
+    torch.testing.assert_close(maps.depth, expected, rtol=1e-4, atol=1e-6)
 
     single = estimator(images[1:2]).depth
     torch.testing.assert_close(single, maps.depth[1:2], rtol=1e-4, atol=1e-6)
@@ -98,10 +98,10 @@ def test_glpn_takes_unnormalised_images(tmp_path, images):
     estimator = load(tmp_path)
     assert estimator.kind == "metric"
     with torch.no_grad():
-        wanted = model(pixel_values=images.permute(0, 3, 1, 2) / 255).predicted_depth
-    wanted = wanted.reshape(3, 1, *wanted.shape[-2:])
-    wanted = torch.nn.functional.interpolate(wanted, (64, 96), mode="bilinear")[:, 0]
-    torch.testing.assert_close(estimator(images).depth, wanted, rtol=1e-4, atol=1e-6)
+        expected = model(pixel_values=images.permute(0, 3, 1, 2) / 255).predicted_depth
+    expected = expected.reshape(3, 1, *expected.shape[-2:])
+    expected = torch.nn.functional.interpolate(expected, (64, 96), mode="bilinear")[:, 0]
+    torch.testing.assert_close(estimator(images).depth, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_other_weights_are_another_identity(tmp_path):

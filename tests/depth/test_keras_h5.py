@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from evafast.depth.keras_densedepth import load_keras
-from evafast.depth.weights import load_weights, save_safetensors
+from evafast.depth.densedepth.keras import load_keras
+from evafast.depth.densedepth.weights import load_weights, save_safetensors
 from evafast.errors import UsageError
 
 BLOCKS, WIDTH, SIZE = (1, 2, 1, 1), 64, (64, 96)
@@ -22,8 +22,8 @@ WEIGHTS = keras_layout.draw(keras_layout.layout(BLOCKS, width=WIDTH))
 STORED = np.load(Path(__file__).parent / "data" / "keras_small.npz")
 
 
-def relative_error(got: torch.Tensor, wanted: np.ndarray) -> float:
-    expected = torch.from_numpy(wanted).permute(0, 3, 1, 2)
+def relative_error(got: torch.Tensor, expected: np.ndarray) -> float:
+    expected = torch.from_numpy(expected).permute(0, 3, 1, 2)
     return float((got - expected).abs().max() / expected.abs().max())
 
 
@@ -86,7 +86,7 @@ def test_graph_gives_epsilon_slope_and_final_relu(path):
 
 def test_flag_against_the_file_is_refused(path):
     keras_layout.write(path, WEIGHTS, style="new", config=config_text(True, half_pixel=True))
-    with pytest.raises(UsageError, match=r"inner_activation: wanted True, got a file that records"):
+    with pytest.raises(UsageError, match=r"inner_activation: expected True, got a file that records"):
         load_keras(path, inner_activation=True)
     with pytest.raises(UsageError, match="align_corners"):
         load_keras(path, align_corners=True)
@@ -111,25 +111,25 @@ def damaged(change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda w: w.pop("pool3_bn"), r"wanted tensor pool3_bn/gamma, got none"),
-        (lambda w: w.pop("up2_convB"), r"wanted tensor up2_convB/kernel, got none"),
-        (lambda w: w.pop("conv1/conv"), r"wanted tensor conv1_conv/kernel, got none"),
-        (lambda w: w.pop("conv3_block1_0_bn"), r"wanted tensor conv3_block1_0_bn/gamma, got none"),
+        (lambda w: w.pop("pool3_bn"), r"expected tensor pool3_bn/gamma, got none"),
+        (lambda w: w.pop("up2_convB"), r"expected tensor up2_convB/kernel, got none"),
+        (lambda w: w.pop("conv1/conv"), r"expected tensor conv1_conv/kernel, got none"),
+        (lambda w: w.pop("conv3_block1_0_bn"), r"expected tensor conv3_block1_0_bn/gamma, got none"),
         (
             lambda w: w.update(dense={"kernel": np.zeros((1, 1), np.float32)}),
             r"'dense/kernel' left over \(1 in all\)",
         ),
         (
             lambda w: w["conv3"].update(kernel=np.zeros((3, 3, 5, 1), np.float32)),
-            r"tensor conv3/kernel: wanted shape \(3, 3, 4, 1\), got \(3, 3, 5, 1\)",
+            r"tensor conv3/kernel: expected shape \(3, 3, 4, 1\), got \(3, 3, 5, 1\)",
         ),
         (
             lambda w: w["bn"].update(moving_mean=np.zeros(7, np.float32)),
-            r"tensor bn/moving_mean: wanted shape",
+            r"tensor bn/moving_mean: expected shape",
         ),
         (
             lambda w: w["conv2"].update(bias=np.zeros(WIDTH, np.int32)),
-            r"conv2/bias': wanted floating point, got int32",
+            r"conv2/bias': expected floating point, got int32",
         ),
     ],
 )
@@ -194,8 +194,8 @@ def test_other_graphs_are_refused(path):
     ("content", "message"),
     [
         (b"PK\x03\x04 a .keras archive", r"zip archive"),
-        (b"<html>not found</html>", "wanted an HDF5 file"),
-        (b"", "wanted an HDF5 file"),
+        (b"<html>not found</html>", "expected an HDF5 file"),
+        (b"", "expected an HDF5 file"),
         (b"\x89HDF\r\n\x1a\n" + bytes(100), "damaged"),
     ],
 )
@@ -255,8 +255,8 @@ def test_safetensors_of_other_things_are_refused(tmp_path, network):
         (tensors, {"densedepth_config": '{"blocks": 3}'}, "densedepth_config"),
         ({k: v for k, v in tensors.items() if k != first}, config, f"{first}, got none"),
         (tensors | {"zz": torch.zeros(1)}, config, "'zz' left over"),
-        (tensors | {first: torch.zeros(1, 1)}, config, "wanted shape"),
-        (tensors, config | {"metres_per_unit": "-1"}, "wanted a number > 0"),
+        (tensors | {first: torch.zeros(1, 1)}, config, "expected shape"),
+        (tensors, config | {"metres_per_unit": "-1"}, "expected a number > 0"),
     ]
     for changed, metadata, message in cases:
         path = tmp_path / "bad.safetensors"

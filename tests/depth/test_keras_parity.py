@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 import torch
 
+from evafast.depth.densedepth.folded import FoldedDenseDepth
+from evafast.depth.densedepth.keras import load_keras
 from evafast.depth.estimator import DepthEstimator
-from evafast.depth.folded import FoldedDenseDepth
-from evafast.depth.keras_densedepth import load_keras
 
 pytestmark = pytest.mark.keras
 
 BLOCKS = (6, 12, 32, 32)
 
 
-def relative_error(got: torch.Tensor, wanted: np.ndarray) -> float:
-    expected = torch.from_numpy(np.array(wanted)).permute(0, 3, 1, 2)
+def relative_error(got: torch.Tensor, expected: np.ndarray) -> float:
+    expected = torch.from_numpy(np.array(expected)).permute(0, 3, 1, 2)
     assert got.shape == expected.shape
     return float((got - expected).abs().max() / expected.abs().max())
 
@@ -42,7 +42,7 @@ def test_standard_network_gives_what_keras_gives(tmp_path, package, inner, align
     )
     keras_reference.fill(model, weights)
     images = keras_layout.images(1, size)
-    wanted = keras_reference.stages(keras, model, images)
+    expected = keras_reference.stages(keras, model, images)
 
     whole = tmp_path / "whole.h5"
     model.save(whole)
@@ -63,9 +63,9 @@ def test_standard_network_gives_what_keras_gives(tmp_path, package, inner, align
     with torch.no_grad():
         errors = [
             relative_error(got, stage)
-            for got, stage in zip((*loaded.encoder(x), loaded(x)), wanted, strict=True)
+            for got, stage in zip((*loaded.encoder(x), loaded(x)), expected, strict=True)
         ]
-        folded = relative_error(FoldedDenseDepth(loaded)(x * 255), wanted[-1])
+        folded = relative_error(FoldedDenseDepth(loaded)(x * 255), expected[-1])
     figures = " ".join(f"{e:.1e}" for e in errors)
     print(f"\nmax relative error, five stages and output: {figures}; folded {folded:.1e}")
     assert max(errors) < 1e-4
@@ -76,7 +76,7 @@ def test_standard_network_gives_what_keras_gives(tmp_path, package, inner, align
     )
     maps = estimator(torch.from_numpy(np.rint(images * 255).astype(np.uint8)))
     # Where y is near 0 or clipped, a relative error of y means nothing: depth itself is compared.
-    y = torch.from_numpy(np.array(wanted[-1]))[..., 0]
+    y = torch.from_numpy(np.array(expected[-1]))[..., 0]
     depth = torch.clamp(1000 / y, 10, 1000) / 1000
     depth = torch.nn.functional.interpolate(depth[None], size, mode="bilinear")[0]
     assert float((maps.depth - depth).abs().median()) < 1e-4

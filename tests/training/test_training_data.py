@@ -90,7 +90,7 @@ def test_an_error_in_a_batch_made_ahead_reaches_the_consumer(source, monkeypatch
 
 def test_state_continues_in_the_middle_of_an_epoch(source):
     whole = stream(source)
-    wanted = [v for _ in range(2) for v in whole]
+    expected = [v for _ in range(2) for v in whole]
     first = stream(source)
     begun = iter(first)
     for _ in range(3):
@@ -99,7 +99,7 @@ def test_state_continues_in_the_middle_of_an_epoch(source):
     second.load_state_dict(first.state_dict())
     rest = [v for _ in range(2) for v in second]
     assert len(rest) == 2 + 5
-    for one, other in zip(wanted[3:], rest, strict=True):
+    for one, other in zip(expected[3:], rest, strict=True):
         assert one.index.tolist() == other.index.tolist()
         assert torch.equal(one.composite, other.composite)
 
@@ -118,7 +118,7 @@ def test_fixed_batches_do_not_depend_on_the_ranks(source):
     for mine, same in zip((one[0], other[0]), alone, strict=False):
         assert torch.equal(mine.composite, same.composite)
         assert torch.equal(mine.mask, same.mask)
-    with pytest.raises(UsageError, match="wanted a batch of 8 for each of 4 ranks"):
+    with pytest.raises(UsageError, match="expected a batch of 8 for each of 4 ranks"):
         batches(rank=0, world_size=4)
 
 
@@ -147,10 +147,10 @@ def test_depth_comes_from_the_teacher(picture_folders, teacher):
 
 
 def test_from_disk_equals_on_the_fly(tmp_path, data):
-    from evafast.assets import AssetConfig
-    from evafast.config import GenerateConfig
+    from evafast.assets.loading import AssetConfig
+    from evafast.dataset.codec import Codec
     from evafast.generate import generate
-    from evafast.storage.codec import Codec
+    from evafast.writing.config import GenerateConfig
 
     fg = data.canvas * 150 // 224
     least = (data.canvas * 40 // 224, data.canvas * 50 // 224)

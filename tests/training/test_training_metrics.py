@@ -56,10 +56,10 @@ def test_delta_counts_ratios_either_way():
 def test_scores_are_means_over_pictures_beside_pooled():
     predicted = torch.cat([square(2, 2, 4), square(0, 0, 10)])
     truth = torch.cat([square(4, 4, 4), square(0, 0, 10)]).float()
-    depth, wanted = torch.full((2, 1, 20, 20), 1.5), torch.ones(2, 1, 20, 20)
+    depth, expected = torch.full((2, 1, 20, 20), 1.5), torch.ones(2, 1, 20, 20)
     scores = Scores()
-    scores.update(predicted[:1], truth[:1], depth[:1], wanted[:1])
-    scores.update(predicted[1:], truth[1:], depth[1:], wanted[1:])
+    scores.update(predicted[:1], truth[:1], depth[:1], expected[:1])
+    scores.update(predicted[1:], truth[1:], depth[1:], expected[1:])
     found = scores.compute()
     assert found["iou"].item() == pytest.approx((4 / 28 + 1) / 2)
     assert found["iou_pooled"].item() == pytest.approx(104 / 128)
@@ -82,8 +82,8 @@ def test_losses_by_hand():
     assert parts["l1"].item() == pytest.approx(0.5)
     assert parts["rmse"].item() == pytest.approx(0.5)
     assert parts["gradient"].item() == pytest.approx(0)
-    wanted = math.log(2) + 2 * parts["dice"].item() + 3 * 0.5 + 4 * 0.5
-    assert parts["loss"].item() == pytest.approx(wanted)
+    expected = math.log(2) + 2 * parts["dice"].item() + 3 * 0.5 + 4 * 0.5
+    assert parts["loss"].item() == pytest.approx(expected)
     assert dice_loss(torch.full((1, 1, 8, 8), 50.0), mask).item() == pytest.approx(0, abs=1e-6)
     ramp = torch.arange(8.0).expand(1, 1, 8, 8)
     assert gradient_loss(ramp, torch.zeros_like(ramp)).item() > 0.2
@@ -105,7 +105,7 @@ def test_loss_weights_from_the_command_line():
     config = LossConfig.parsed("bce=1,l1=0.5")
     assert (config.bce, config.dice, config.l1, config.ssim) == (1, 0, 0.5, 0)
     for text in ("bce", "bce=x", "huber=1", "bce=-1"):
-        with pytest.raises(UsageError, match="losses: wanted NAME=WEIGHT"):
+        with pytest.raises(UsageError, match="losses: expected NAME=WEIGHT"):
             LossConfig.parsed(text)
 
 

@@ -45,7 +45,7 @@ def test_export_and_back(tmp_path, suffix):
     path = tmp_path / f"net.{suffix}"
     background, composite = torch.rand(5, 3, 16, 16), torch.rand(5, 3, 16, 16)
     with torch.no_grad():
-        wanted = model(background, composite)
+        expected = model(background, composite)
     if suffix == "pt2":
         save(model, 16, path)
         found = torch.export.load(path).module()(background, composite)
@@ -61,14 +61,14 @@ def test_export_and_back(tmp_path, suffix):
             {"background": background.numpy(), "composite": composite.numpy()},
         )
         found = [torch.from_numpy(x) for x in found]
-    for one, other in zip(found, wanted, strict=True):
+    for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
-    with pytest.raises(UsageError, match="wanted a new file"):
+    with pytest.raises(UsageError, match="expected a new file"):
         save(model, 16, path)
 
 
 def test_a_config_that_does_not_fit_says_so():
-    with pytest.raises(UsageError, match="blocks: wanted 2"):
+    with pytest.raises(UsageError, match="blocks: expected 2"):
         ModelConfig(widths=(8, 8), blocks=(1,), mask_widths=(8,), depth_widths=(8,), fold=1)
-    with pytest.raises(UsageError, match="preset: wanted full, small, tiny, got 'huge'"):
+    with pytest.raises(UsageError, match="preset: expected full, small, tiny, got 'huge'"):
         build("huge")

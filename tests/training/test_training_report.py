@@ -55,7 +55,7 @@ def test_baselines_are_of_a_record_with_depth_where_there_is_one():
 
 def test_only_the_marked_block_is_rewritten():
     assert rewritten(f"a{BEGIN}old{END}z", "new") == f"a{BEGIN}\nnew\n{END}z"
-    with pytest.raises(UsageError, match="wanted"):
+    with pytest.raises(UsageError, match="expected"):
         rewritten("no marks", "new")
 
 

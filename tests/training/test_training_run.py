@@ -104,7 +104,7 @@ class Stopped(Exception):
 @pytest.mark.parametrize("stop_after", [3, 5])
 def test_resume_continues_to_the_bit(config, tmp_path, monkeypatch, stop_after):
     train(config, tmp_path / "whole")
-    wanted = torch.load(tmp_path / "whole" / LAST, weights_only=True)
+    expected = torch.load(tmp_path / "whole" / LAST, weights_only=True)
 
     def stop(module, *_):
         if module.global_step == stop_after:
@@ -117,16 +117,16 @@ def test_resume_continues_to_the_bit(config, tmp_path, monkeypatch, stop_after):
             train(config, tmp_path / "cut")
     train(config, tmp_path / "cut", resume=True)
     found = torch.load(tmp_path / "cut" / LAST, weights_only=True)
-    assert found["global_step"] == wanted["global_step"] == 6
-    for name, value in wanted["state_dict"].items():
+    assert found["global_step"] == expected["global_step"] == 6
+    for name, value in expected["state_dict"].items():
         assert torch.equal(value, found["state_dict"][name]), name
-    states = [c["optimizer_states"][0]["state"] for c in (wanted, found)]
+    states = [c["optimizer_states"][0]["state"] for c in (expected, found)]
     for number, state in states[0].items():
         for name, value in state.items():
             assert torch.equal(torch.as_tensor(value), torch.as_tensor(states[1][number][name]))
     fresh = MaskDepthModule(config.to_dict()).state_dict()
     stem = "model.stem.0.weight"
-    assert not torch.equal(fresh[stem], wanted["state_dict"][stem])  # it did learn
+    assert not torch.equal(fresh[stem], expected["state_dict"][stem])  # it did learn
 
 
 def test_two_processes_share_a_pass_without_overlap(config, tmp_path):
@@ -154,7 +154,7 @@ def test_starts_from_another_runs_weights(config, learnt, tmp_path):
     config = replace(config, init=str(learnt / BEST), steps=2, rate=1e-6, validation_samples=48)
     trainer = train(config, tmp_path / "run")
     assert float(trainer.callback_metrics["val/iou"]) > 0.5
-    with pytest.raises(UsageError, match="init: wanted preset small, got tiny"):
+    with pytest.raises(UsageError, match="init: expected preset small, got tiny"):
         train(replace(config, preset="small", init=str(learnt / BEST)), tmp_path / "other")
 
 
@@ -181,14 +181,14 @@ def test_train_command_and_resume(picture_folders, tmp_path, capsys):
     assert "step 2" in said
     before = (tmp_path / "run" / BEST).read_bytes()
     assert main(begin) == 2  # never over an old run
-    assert "out: wanted a new or empty folder" in capsys.readouterr().err
+    assert "out: expected a new or empty folder" in capsys.readouterr().err
     assert (tmp_path / "run" / BEST).read_bytes() == before
     assert main(["--resume", out, "--quiet"]) == 0
 
 
 def test_predict_writes_three_pictures_at_the_composites_size(learnt, picture_folders, tmp_path):
     from evafast import Bank, Recipe, composite
-    from evafast.assets import AssetConfig
+    from evafast.assets.loading import AssetConfig
 
     assets = AssetConfig(canvas=90, foreground_size=60, min_foreground=(10, 10))
     bank = Bank.from_folders(*picture_folders, assets)
@@ -224,24 +224,24 @@ def test_evaluates_on_other_pictures(learnt, picture_folders, capsys):
     words = [str(learnt / BEST), "--samples", "8", "--device", "cpu", "--split", "placement"]
     assert evaluate.main([*words, "--backgrounds", backgrounds, "--foregrounds", foregrounds]) == 0
     assert evaluate.main([*words, "--backgrounds", backgrounds]) == 2
-    assert "wanted both folders" in capsys.readouterr().err
+    assert "expected both folders" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("command", "words", "said"),
     [
-        (main, ["--size", "50"], "size: wanted a multiple of 16"),
-        (main, ["--split", "day"], "split: wanted asset, placement, got 'day'"),
-        (main, ["--preset", "huge"], "preset: wanted full, small, tiny"),
-        (main, ["--losses", "huber=1"], "losses: wanted NAME=WEIGHT"),
+        (main, ["--size", "50"], "size: expected a multiple of 16"),
+        (main, ["--split", "day"], "split: expected asset, placement, got 'day'"),
+        (main, ["--preset", "huge"], "preset: expected full, small, tiny"),
+        (main, ["--losses", "huber=1"], "losses: expected NAME=WEIGHT"),
         (main, ["--steps", "many"], "argument --steps"),
-        (main, ["--backgrounds", "x"], "wanted both folders or neither"),
+        (main, ["--backgrounds", "x"], "expected both folders or neither"),
         (main, ["--dataset", "nowhere", "--depth", "none"], "nowhere"),
-        (main, ["--resume", "nowhere"], "resume: wanted a run folder with config.json"),
-        (evaluate.main, ["nowhere.ckpt"], "checkpoint: wanted a file, got none"),
-        (evaluate.main, ["x", "--samples", "0"], "samples: wanted at least 1"),
-        (predict.main, ["a.ckpt", "no.png", "no.png"], "background: wanted a picture"),
-        (exporting.main, ["nowhere.ckpt", "x.onnx"], "checkpoint: wanted a file"),
+        (main, ["--resume", "nowhere"], "resume: expected a run folder with config.json"),
+        (evaluate.main, ["nowhere.ckpt"], "checkpoint: expected a file, got none"),
+        (evaluate.main, ["x", "--samples", "0"], "samples: expected at least 1"),
+        (predict.main, ["a.ckpt", "no.png", "no.png"], "background: expected a picture"),
+        (exporting.main, ["nowhere.ckpt", "x.onnx"], "checkpoint: expected a file"),
     ],
 )
 def test_mistakes_end_in_one_line(command, words, said, tmp_path, monkeypatch, capsys):
@@ -261,7 +261,7 @@ def test_something_else_is_no_checkpoint(tmp_path, capsys):
     for content in (b"", b"not a checkpoint", b"PK\x03\x04"):
         (tmp_path / "x.ckpt").write_bytes(content)
         assert evaluate.main([str(tmp_path / "x.ckpt"), "--device", "cpu"]) == 2
-        assert "checkpoint: wanted one of training.train" in capsys.readouterr().err
+        assert "checkpoint: expected one of training.train" in capsys.readouterr().err
 
 
 def test_evafast_never_imports_training():

@@ -97,5 +97,5 @@ def test_placement_split_covers_all_without_overlap(bank):
 
 def test_one_asset_cannot_be_split():
     hashes = {"backgrounds": ["a", "b"], "foregrounds": ["c", "d"]}
-    with pytest.raises(UsageError, match=r"foregrounds: wanted at least 2 .* --split placement"):
+    with pytest.raises(UsageError, match=r"foregrounds: expected at least 2 .* --split placement"):
         split_assets(hashes)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import torch
 
-    from evafast.bank import Bank
-    from evafast.recipe import Placements
+    from evafast.assets.bank import Bank
+    from evafast.sampling.recipe import Placements
 
 
 class Backend(Protocol):

@@ -20,8 +20,8 @@ from evafast.errors import RunError, quoted
 if TYPE_CHECKING:
     import torch
 
-    from evafast.bank import Bank
-    from evafast.recipe import Placements
+    from evafast.assets.bank import Bank
+    from evafast.sampling.recipe import Placements
 
 SOURCE = Path(__file__).with_name("over.cu")
 INCLUDED = SOURCE.with_name("over_unit.cu")
@@ -202,7 +202,7 @@ def _compiled(device: int, options: tuple[str, ...]) -> dict[str, Any]:
                 kernel.compile()
         except Exception as error:  # CuPy's own classes differ between versions
             raise RunError(
-                f"over.cu: wanted a kernel for cuda:{device}, got {_one_line(error)}; update the "
+                f"over.cu: expected a kernel for cuda:{device}, got {_one_line(error)}; update the "
                 "driver or CuPy, or choose another backend"
             ) from error
     return kernels

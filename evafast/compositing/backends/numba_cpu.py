@@ -22,8 +22,8 @@ from numba.extending import intrinsic
 from evafast.compositing import pixel
 
 if TYPE_CHECKING:
-    from evafast.bank import Bank
-    from evafast.recipe import Placements
+    from evafast.assets.bank import Bank
+    from evafast.sampling.recipe import Placements
 
 _over = njit(inline="always")(pixel.over)
 _RUN = np.uintp(64)  # bytes; a multiple of what vector code takes at once
@@ -56,10 +56,10 @@ def _clear(typing: Any, target: Any, count: Any) -> Any:
 
 
 @njit(inline="always")
-def _blend(coverage, colour, source, target, ink, paper, begin, end):  # pragma: no cover - compiled
-    """Blend the bytes `begin` to `end` of a row; `ink` and `paper` are where the row starts."""
+def _blend(coverage, colour, source, target, fg_offset, bg_offset, begin, end):  # pragma: no cover - compiled
+    """Blend the bytes `begin` to `end` of a row; `fg_offset` and `bg_offset` are where the row starts."""
     for i in range(begin, end):
-        target[paper + i] = _over(coverage[ink + i], colour[ink + i], source[paper + i])
+        target[bg_offset + i] = _over(coverage[fg_offset + i], colour[fg_offset + i], source[bg_offset + i])
 
 
 @njit(boundscheck=False)
@@ -81,12 +81,12 @@ def _paste(sample, bank, placements, image, mask):  # pragma: no cover - compile
         begin = (y + row) * side + x
         _copy(target_at + 3 * done, source_at + 3 * done, 3 * (begin - done))
         first = offsets[foreground[sample]] + row * w
-        ink, paper = np.uintp(3 * first), np.uintp(3 * begin)
-        _blend(coverage, colour, source, target, ink, paper, np.uintp(0), whole)
+        fg_offset, bg_offset = np.uintp(3 * first), np.uintp(3 * begin)
+        _blend(coverage, colour, source, target, fg_offset, bg_offset, np.uintp(0), whole)
         if whole < count:
             # Vector code leaves a rest that goes byte by byte: make it one more run, and
             # blend some bytes twice.
-            _blend(coverage, colour, source, target, ink, paper, tail, count)
+            _blend(coverage, colour, source, target, fg_offset, bg_offset, tail, count)
         _copy(matte_at + begin, values_at + first, w)
         done = begin + w
     _copy(target_at + 3 * done, source_at + 3 * done, 3 * (side * side - done))

@@ -18,8 +18,8 @@ from evafast.errors import RunError, quoted
 if TYPE_CHECKING:
     import torch
 
-    from evafast.bank import Bank
-    from evafast.recipe import Placements
+    from evafast.assets.bank import Bank
+    from evafast.sampling.recipe import Placements
 
 THREADS = 256
 _BLOCKS_PER_MULTIPROCESSOR = 8
@@ -154,7 +154,7 @@ class Backend:
                 kernel[grid, THREADS, cuda.external_stream(stream.cuda_stream)](*views)
             except Exception as error:  # compilation and launch fail with Numba's own classes
                 raise RunError(
-                    f"numba-cuda: wanted a kernel on {self._device}, got {_one_line(error)}; "
+                    f"numba-cuda: expected a kernel on {self._device}, got {_one_line(error)}; "
                     "update the driver or numba-cuda, or choose another backend"
                 ) from error
 

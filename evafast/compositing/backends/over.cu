@@ -39,7 +39,7 @@ struct Cutout { long long first; int width, height; };
 
 // Shared memory of a warp, in chunks of 16 bytes. `interleaved` is the tile as pixels (RGBRGB...),
 // `planes` and `matte` stage what may have to leave at odd addresses. One chunk is left over at the
-// end, for whole words are read when the last bytes are wanted.
+// end, for whole words are read when the last bytes are expected.
 template <bool ALIGNED> struct Stage {
     static constexpr bool has_interleaved = !PLANAR || NETWORK;
     static constexpr int planes = has_interleaved ? CHUNKS : 0;

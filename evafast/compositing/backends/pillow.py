@@ -15,8 +15,8 @@ from evafast.compositing.pixel import binary
 if TYPE_CHECKING:
     import torch
 
-    from evafast.bank import Bank
-    from evafast.recipe import Placements
+    from evafast.assets.bank import Bank
+    from evafast.sampling.recipe import Placements
 
 
 class Backend:

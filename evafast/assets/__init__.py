@@ -1,0 +1,1 @@
+"""Picture files and folders into a Bank of preprocessed pixels."""

@@ -1,0 +1,124 @@
+"""Codec: pixels -> JPEG or PNG bytes and back, by libraries that releases the GIL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from evafast.dataset.png import DEFLATER, encode_grey
+from evafast.errors import RunError, UsageError
+
+IMAGE_FORMATS = {"jpeg": "jpg", "png": "png"}
+"""Formats of the composite and their suffixes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Codec:
+    """How samples become files.
+
+    Parameters
+    ----------
+    image_format : {'jpeg', 'png'}
+        PNG is lossless.
+    quality : int
+        JPEG quality, 1..100.
+
+    Raises
+    ------
+    UsageError
+        When a parameter is out of range.
+    """
+
+    image_format: str = "jpeg"
+    quality: int = 90
+
+    def __post_init__(self) -> None:
+        if self.image_format not in IMAGE_FORMATS:
+            raise UsageError(
+                f"image format: expected {' or '.join(IMAGE_FORMATS)}, got {self.image_format!r}; "
+                "choose one"
+            )
+        if not 1 <= self.quality <= 100:
+            raise UsageError(f"quality: expected 1 to 100, got {self.quality}; choose another")
+
+    @property
+    def image_suffix(self) -> str:
+        """Suffix of the composites, without a dot."""
+        return IMAGE_FORMATS[self.image_format]
+
+    @property
+    def encoder(self) -> str:
+        """Libraries and versions that make the bytes; another version may make others."""
+        return f"opencv {cv2.__version__}, {DEFLATER}"
+
+    def encode_images(self, images: NDArray[np.uint8]) -> list[bytes]:
+        """Encode composites, (n, height, width, 3) uint8 RGB; a few at once stay in the cache."""
+        # End to end they are one tall picture: one call turns all.
+        tall = images.reshape(-1, *images.shape[2:])
+        bgr = cv2.cvtColor(tall, cv2.COLOR_RGB2BGR).reshape(images.shape)
+        if self.image_format == "png":
+            return [_encoded(".png", i, [cv2.IMWRITE_PNG_COMPRESSION, 1]) for i in bgr]
+        return [_encoded(".jpg", i, [cv2.IMWRITE_JPEG_QUALITY, self.quality]) for i in bgr]
+
+    def encode_masks(self, masks: NDArray[np.uint8]) -> list[bytes]:
+        """Encode masks, (n, height, width) uint8, without loss."""
+        return encode_grey(masks, smooth=False)
+
+    def encode_depths(self, codes: NDArray[np.unsignedinteger]) -> list[bytes]:
+        """Encode depth codes, (n, height, width) uint8 or uint16, without loss."""
+        return encode_grey(codes, smooth=True)
+
+
+@contextmanager
+def one_thread_a_picture() -> Iterator[None]:
+    """Keep OpenCV from sharing a picture among threads of its own: encoder threads take whole ones.
+
+    They yield the processor to each other without end while they wait.
+    """
+    usual = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(usual)
+
+
+def encode_asset(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode a preprocessed asset, RGB or RGBA uint8, as PNG; colours under alpha 0 too."""
+    swap = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    return _encoded(".png", cv2.cvtColor(pixels, swap), [])
+
+
+def decode_picture(data: bytes, name: str) -> NDArray:
+    """Decode JPEG or PNG bytes that this package wrote.
+
+    Returns
+    -------
+    ndarray
+        (height, width) uint8 or uint16, or (height, width, 3 or 4) uint8 in RGB(A) order.
+
+    Raises
+    ------
+    RunError
+        When the bytes are damaged; the text has `name`.
+    """
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    if pixels is None:
+        raise RunError(f"{name}: expected a JPEG or PNG, got {len(data)} bytes that do not decode")
+    if pixels.ndim == 2:
+        return pixels
+    return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+
+
+def _encoded(suffix: str, pixels: NDArray, options: list[int]) -> bytes:
+    done, data = cv2.imencode(suffix, pixels, options)
+    if not done:
+        raise RunError(
+            f"encoder: OpenCV could not encode {pixels.shape} {pixels.dtype} as {suffix}"
+        )
+    return data.tobytes()

@@ -1,0 +1,1 @@
+"""DenseDepth: network, weights and the readers of their files."""

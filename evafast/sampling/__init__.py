@@ -1,0 +1,1 @@
+"""Recipe: sample index to placement, by random access."""

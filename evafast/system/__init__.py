@@ -1,0 +1,1 @@
+"""Console, clocks and threads: what every command shares."""

@@ -1,0 +1,1 @@
+"""How a data set is made: config, plan, run and sink."""

@@ -1,0 +1,120 @@
+"""GenerateConfig: every setting of a run; validates itself, the command line only fills it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from evafast.assets.loading import AssetConfig
+from evafast.compositing.pixel import MASKS
+from evafast.dataset.codec import Codec
+from evafast.dataset.formats.layouts import LAYOUTS
+from evafast.errors import UsageError
+from evafast.system.threads import usable_cores
+
+DEPTH_ENCODINGS = ("minmax8", "metric16")
+DEPTH_INPUTS = (224, 448)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateConfig:
+    """Settings of ``python -m evafast.generate``.
+
+    Attributes
+    ----------
+    backgrounds, foregrounds : path or None
+        Folders of pictures; both or neither. Neither means the built-in pack.
+    out : str
+        Folder or fsspec address.
+    device, backend : str
+        See `evafast.compositing.choose_backend`.
+    placements, seed : int
+        See `evafast.Recipe`.
+    limit : int or None
+        Write only the first so many samples of the shuffled order.
+    layout : {'webdataset', 'folder', 'zip'}
+    mask : {'matte', 'binary'}
+    depth : str
+        ``compact``, ``nyu``, ``kitti``, a weights file, ``hf:ID`` or ``none``.
+    depth_encoding : {'minmax8', 'metric16'}
+    depth_input : int
+        Side in pixels at which the network sees the composites.
+    precision : str
+        Of the depth network.
+    batch_size : int or None
+        None chooses by device and depth.
+    workers : int
+        Encoder threads; 0 means one a core.
+    samples_per_shard : int
+        Samples a part: a shard, or as many files of the other layouts.
+
+    Raises
+    ------
+    UsageError
+        When a setting is out of range.
+    """
+
+    backgrounds: Path | None = None
+    foregrounds: Path | None = None
+    out: str = "evafast-data"
+    device: str = "auto"
+    backend: str = "auto"
+    placements: int = 20
+    seed: int = 0
+    limit: int | None = None
+    layout: str = "webdataset"
+    mask: str = "matte"
+    depth: str = "compact"
+    depth_encoding: str = "minmax8"
+    depth_input: int = 224
+    precision: str = "auto"
+    compile: bool = False
+    batch_size: int | None = None
+    workers: int = 0
+    samples_per_shard: int = 4000
+    quiet: bool = False
+    assets: AssetConfig = field(default_factory=AssetConfig)
+    codec: Codec = field(default_factory=Codec)
+
+    def __post_init__(self) -> None:
+        if (self.backgrounds is None) != (self.foregrounds is None):
+            raise UsageError(
+                "backgrounds, foregrounds: expected both folders or neither, got one; give the "
+                "other, or none for the built-in pack"
+            )
+        for name, value, choices in (
+            ("layout", self.layout, tuple(LAYOUTS)),
+            ("mask", self.mask, MASKS),
+            ("depth encoding", self.depth_encoding, DEPTH_ENCODINGS),
+        ):
+            if value not in choices:
+                raise UsageError(f"{name}: expected {', '.join(choices)}, got {value!r}; choose one")
+        for name, number, least in (
+            ("placements", self.placements, 1),
+            ("samples per shard", self.samples_per_shard, 1),
+            ("workers", self.workers, 0),
+            ("limit", 1 if self.limit is None else self.limit, 1),
+            ("batch size", 1 if self.batch_size is None else self.batch_size, 1),
+            ("depth input", self.depth_input, 32),
+        ):
+            if number < least:
+                raise UsageError(f"{name}: expected at least {least}, got {number}; raise it")
+        if not 0 <= self.seed < 2**64:
+            raise UsageError(f"seed: expected 0 to 2**64-1, got {self.seed}; choose another")
+
+    @property
+    def encoder_threads(self) -> int:
+        """Encoder threads, a core each unless told otherwise."""
+        return self.workers or len(usable_cores())
+
+    def batch_size_on(self, device_type: str) -> int:
+        """Return the batch size: as given, or what suits the device.
+
+        A CPU network takes seconds for what a kernel does in milliseconds, so its batches are
+        small: progress shows, and an interrupt is heard.
+        """
+        if self.batch_size is not None:
+            return self.batch_size
+        if device_type == "cuda":
+            return 1000
+        return 250 if self.depth == "none" else 48

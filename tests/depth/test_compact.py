@@ -1,0 +1,58 @@
+"""The built-in depth network: small, loadable by name, and right about near and far."""
+
+import numpy as np
+import pytest
+import torch
+
+from evafast import Bank, DepthEstimator, Recipe, composite
+from evafast.builtin import card_text, weights_path
+from evafast.depth import load_weights
+from training import scenes
+
+
+@pytest.fixture(scope="module")
+def estimator():
+    return DepthEstimator.load("compact", precision="fp32")
+
+
+def test_the_file_is_small_and_of_the_size_promised():
+    with weights_path() as path:
+        assert path.stat().st_size <= 8 * 2**20
+        model = load_weights(path).model
+    assert 1e6 < sum(p.numel() for p in model.parameters()) < 4e6
+
+
+def test_the_card_says_what_it_is_and_is_not():
+    text = " ".join(card_text().replace("**", "").split())
+    assert "rendered scenes" in text
+    assert "not a substitute for nyu.h5" in text
+    assert "delta1" in text
+
+
+def test_pasted_objects_come_before_what_they_hide(estimator):
+    bank = Bank.builtin()
+    recipe = Recipe.for_bank(bank)
+    # sixteen samples over backgrounds and cut-outs, none chosen by hand
+    indices = (np.arange(16) * 24_683 + 7_919) % len(recipe)
+    placements = recipe[indices]
+    image = np.asarray(composite(bank, placements, backend="numba", device="cpu").image)
+    mask = np.asarray(composite(bank, placements, backend="numba", device="cpu").mask)
+    mask = mask.reshape(len(image), 224, 224) > 127
+    behind = bank.backgrounds[placements.background]
+    with_object = np.asarray(estimator(torch.from_numpy(image)).depth)
+    without = np.asarray(estimator(torch.from_numpy(np.ascontiguousarray(behind))).depth)
+    nearer = [
+        np.median(a[m]) < np.median(b[m])
+        for a, b, m in zip(with_object, without, mask, strict=True)
+    ]
+    assert sum(nearer) >= 11, f"{sum(nearer)} of 16 in front"
+
+
+@pytest.mark.parametrize("style", ["village", "beach", "desert"])
+def test_the_sky_is_farther_than_the_ground(estimator, style):
+    picture = scenes.scene(10_000_777, style, samples=2, occlusion=1)
+    depth = np.asarray(estimator(torch.from_numpy(picture.rgb)[None]).depth)[0]
+    sky, near = picture.depth > 900, picture.depth < 12
+    assert sky.mean() > 0.1
+    assert near.mean() > 0.1
+    assert np.median(depth[sky]) > 1.5 * np.median(depth[near])
