@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-import sys
+
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 from typing import Any, TypeVar
@@ -94,6 +94,3 @@ def _usage_error(stop: SystemExit, printed: str, prog: str) -> UsageError:
     return UsageError(f"{text.rstrip('.')}; see {prog} --help")
 
 
-def exit_code_of(main: Any) -> None:
-    """Exit with what a command's ``main`` returns."""
-    sys.exit(main())
