@@ -384,6 +384,11 @@ def read_manifest(store: Store) -> Manifest:
     return manifest
 
 
+def any_manifest(store: Store) -> Manifest | None:
+    """Return the manifest, or its copy if only that is intact, or None."""
+    return intact_manifest(store, MANIFEST) or intact_manifest(store, MANIFEST_COPY)
+
+
 def intact_manifest(store: Store, file: str) -> Manifest | None:
     """Return the manifest in a file, or None if it is missing or any byte of it has changed.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 from typing import Any, TypeVar
