@@ -238,9 +238,7 @@ def _recomposite(dataset: StoredDataset, report: Report, count: int) -> None:
     codec = plan.codec
     same_encoder = codec.encoder == plan.encoder
     exact = plan.image_format == "png" or same_encoder
-    compositor = Compositor(
-        exported_bank(dataset), backend="pillow", device="cpu", mask=plan.mask
-    )
+    compositor = Compositor(exported_bank(dataset), backend="pillow", device="cpu", mask=plan.mask)
     count = min(count, len(dataset))
     positions = np.unique(np.linspace(0, len(dataset) - 1, count).astype(np.int64))
     placements = dataset.placements_at(positions)
