@@ -1,75 +1,191 @@
-"""The manifest: what a finished data set is and what every file of it must be.
+"""The manifest: what a finished dataset is, as typed records and as the JSON on disk.
 
-It vouches for itself by a hash of its own, and a copy lies in the working folder, so that a
-flipped byte in it is found and mended like one in any other file.
+It holds the plan, and what came of it: statistics and every file's size and SHA-256. It has a hash
+of itself, and a copy lies in the working folder, so that a flipped byte in it is found and repaired
+as in any other file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evafast.dataset.naming import MANIFEST
+from evafast.dataset.plan import FORMAT_VERSION, Json, Plan
 from evafast.dataset.store import WORKING_FOLDER
 from evafast.errors import UsageError, quoted
-from evafast.writing.plan import FORMAT
 
 if TYPE_CHECKING:
     from evafast.dataset.store import Store
 
 MANIFEST_COPY = f"{WORKING_FOLDER}/{MANIFEST}"
-_SELF = "sha256_of_the_rest"
+_OWN_HASH = "sha256_of_the_rest"
 
 
-def write_manifest(store: Store, manifest: dict) -> None:
+@dataclass(frozen=True, kw_only=True)
+class FileRecord:
+    """What a file must be.
+
+    Attributes
+    ----------
+    file : str
+        Path in the dataset.
+    size : int or None
+        Bytes; None where it is not recorded.
+    sha256 : str or None
+        None where it cannot be known.
+    offset : int or None
+        First byte, if the record is of a range inside the file.
+    """
+
+    file: str
+    size: int | None
+    sha256: str | None
+    offset: int | None = None
+
+    def to_json(self) -> Json:
+        """Return plain values; the offset only if there is one."""
+        values = {"file": self.file, "size": self.size, "sha256": self.sha256}
+        return values if self.offset is None else {**values, "offset": self.offset}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardRecord:
+    """A finished shard: how many samples it has, and its files."""
+
+    number: int
+    count: int
+    files: tuple[FileRecord, ...]
+
+    def to_json(self) -> Json:
+        """Return plain values."""
+        files = [file.to_json() for file in self.files]
+        return {"part": self.number, "count": self.count, "pieces": files}
+
+    @classmethod
+    def from_json(cls, values: Json) -> ShardRecord:
+        """Return the record that `to_json` describes."""
+        files = tuple(FileRecord(**file) for file in values["pieces"])
+        return cls(number=values["part"], count=values["count"], files=files)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A finished dataset.
+
+    Attributes
+    ----------
+    plan : Plan
+    statistics : dict
+        By folder: number of images, unit, mean and pixel standard deviation of each channel.
+    files : tuple of FileRecord
+        Files of no single shard: assets, list of samples, indexes.
+    archives : tuple of FileRecord
+        Files that all shards share.
+    shards : tuple of ShardRecord
+    """
+
+    plan: Plan
+    statistics: dict[str, Json]
+    files: tuple[FileRecord, ...]
+    shards: tuple[ShardRecord, ...]
+    archives: tuple[FileRecord, ...] = field(default=())
+
+    def to_json(self) -> Json:
+        """Return plain values, in the order in which they are written."""
+        archives = {"archives": _by_name(self.archives)} if self.archives else {}
+        return {
+            **self.plan.to_json(),
+            "statistics": self.statistics,
+            "files": _by_name(self.files),
+            **archives,
+            "parts": [shard.to_json() for shard in self.shards],
+        }
+
+    @classmethod
+    def from_json(cls, values: Json) -> Manifest:
+        """Return the manifest that `to_json` describes."""
+
+        def records(named: Json) -> tuple[FileRecord, ...]:
+            return tuple(FileRecord(file=name, **rest) for name, rest in named.items())
+
+        return cls(
+            plan=Plan.from_json(values), statistics=values["statistics"],
+            files=records(values["files"]), archives=records(values.get("archives", {})),
+            shards=tuple(ShardRecord.from_json(shard) for shard in values["parts"]),
+        )  # fmt: skip
+
+
+def _by_name(files: tuple[FileRecord, ...]) -> Json:
+    return {f.file: {"size": f.size, "sha256": f.sha256} for f in files}
+
+
+def write_manifest(store: Store, manifest: Manifest) -> None:
     """Write a manifest and its copy, the copy first."""
-    rest = {key: value for key, value in manifest.items() if key != _SELF}
-    manifest = {**rest, _SELF: _digest(rest)}
-    data = json.dumps(manifest, indent=1).encode()
+    values = manifest.to_json()
+    data = json.dumps({**values, _OWN_HASH: _digest(values)}, indent=1).encode()
     store.write(MANIFEST_COPY, data)
     store.write(MANIFEST, data)
 
 
-def read_manifest(store: Store) -> dict:
-    """Return the manifest of a finished data set.
+def read_manifest(store: Store) -> Manifest:
+    """Return the manifest of a finished dataset.
 
     Raises
     ------
     UsageError
-        When there is none, it is damaged, or of a format that this version does not know.
+        If there is none, it is damaged, or it is of a format unknown to this version.
     """
     if not store.exists(MANIFEST) and not store.exists(MANIFEST_COPY):
         raise UsageError(
-            f"data set: expected a finished one, got {quoted(store)} without {MANIFEST}; finish it "
+            f"dataset: expected a finished one, got {quoted(store)} without {MANIFEST}; finish it "
             "with the command that began it, or check the path"
         )
-    manifest = sound_manifest(store.read(MANIFEST)) if store.exists(MANIFEST) else None
+    manifest = intact_manifest(store, MANIFEST)
     if manifest is None:
         raise UsageError(
-            f"data set: {MANIFEST} of {quoted(store)} is damaged or lost; run python -m "
+            f"dataset: {MANIFEST} of {quoted(store)} is damaged or missing; run python -m "
             "evafast.inspect repair on it"
-        )
-    if manifest.get("format") != FORMAT:
-        raise UsageError(
-            f"data set: expected format {FORMAT}, got {manifest.get('format')} in {quoted(store)}; "
-            f"read it with evafast {manifest.get('evafast')}"
         )
     return manifest
 
 
-def sound_manifest(data: bytes) -> dict | None:
-    """Return the manifest in these bytes, or None when not every byte is as it was written."""
+def any_manifest(store: Store) -> Manifest | None:
+    """Return the manifest, or its copy if only that is intact, or None."""
+    return intact_manifest(store, MANIFEST) or intact_manifest(store, MANIFEST_COPY)
+
+
+def intact_manifest(store: Store, file: str) -> Manifest | None:
+    """Return the manifest in a file, or None if it is missing or any byte of it has changed.
+
+    Raises
+    ------
+    UsageError
+        If it is of a format unknown to this version.
+    """
+    if not store.exists(file):
+        return None
+    data = store.read(file)
     try:
-        manifest = json.loads(data)
-        claimed = manifest.pop(_SELF)
-        if claimed != _digest(manifest):
-            return None
-        written = json.dumps({**manifest, _SELF: claimed}, indent=1).encode()
+        values = json.loads(data)
+        claimed = values.pop(_OWN_HASH)
+        intact = (
+            claimed == _digest(values)
+            and data == json.dumps({**values, _OWN_HASH: claimed}, indent=1).encode()
+        )
     except (ValueError, KeyError, AttributeError, TypeError):
         return None
-    return manifest if written == data else None
+    if not intact:
+        return None
+    if values.get("format") != FORMAT_VERSION:
+        raise UsageError(
+            f"dataset: expected format {FORMAT_VERSION}, got {values.get('format')} in "
+            f"{quoted(store)}; read it with evafast {values.get('evafast')}"
+        )
+    return Manifest.from_json(values)
 
 
-def _digest(rest: dict) -> str:
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+def _digest(values: Json) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
