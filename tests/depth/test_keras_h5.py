@@ -246,6 +246,13 @@ def test_safetensors_round_trip(path, tmp_path):
         assert float(error) <= tolerance
 
 
+def test_same_weights_give_the_same_file(tmp_path, network):
+    metadata = {key: key for key in "abcdefgh"}
+    for name, order in (("a", metadata), ("b", dict(reversed(metadata.items())))):
+        save_safetensors(network, tmp_path / name, order)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
 def test_safetensors_of_other_things_are_refused(tmp_path, network):
     from safetensors.torch import load_file, save_file
 

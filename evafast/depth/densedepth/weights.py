@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from evafast.builtin import weights_path
 from evafast.depth.densedepth.fetch import SIZES, fetched, sha256_of
@@ -182,11 +182,21 @@ def save_safetensors(
     header = {**(metadata or {}), CONFIG_KEY: json.dumps(model.config.to_dict(), sort_keys=True)}
     part = path.with_name(path.name + ".part")
     try:
-        save_file(tensors, str(part), metadata=header)
+        part.write_bytes(_with_sorted_metadata(save(tensors, header)))
         part.replace(path)
-    except (SafetensorError, OSError) as error:
+    except OSError as error:
         part.unlink(missing_ok=True)
         raise RunError(
             f"{quoted(path)}: expected to write it, got {quoted(error)}; free disk space or choose "
             "another folder"
         ) from error
+
+
+def _with_sorted_metadata(file: bytes) -> bytes:
+    """Return a safetensors file with sorted metadata, which safetensors writes in random order."""
+    end = 8 + int.from_bytes(file[:8], "little")
+    header = json.loads(file[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + file[end:]
