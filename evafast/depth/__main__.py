@@ -155,13 +155,9 @@ class _Model(_Source):
         from evafast.depth.estimator import DepthEstimator
 
         estimator = DepthEstimator.load(
-            self.depth,
-            device=self.device,
-            precision=self.precision,
-            input_size=self.depth_input,
-            compile=self.compile,
-            **self.load_options(),
-        )
+            self.depth, device=self.device, precision=self.precision,
+            input_size=self.depth_input, compile=self.compile, **self.load_options(),
+        )  # fmt: skip
         if self.metres_per_unit:
             if estimator.kind == "inverse":
                 raise UsageError(

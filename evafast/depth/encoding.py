@@ -101,12 +101,9 @@ def encode(
         assert metres_per_unit is not None
         codes = _metric16(depth, metres_per_unit)
     return EncodedDepth(
-        codes=codes,
-        low=low,
-        high=high,
-        encoding=cast(Encoding, encoding),
+        codes=codes, low=low, high=high, encoding=cast(Encoding, encoding),
         metres_per_unit=metres_per_unit,
-    )
+    )  # fmt: skip
 
 
 def _minmax8(depth: Tensor, low: Tensor, high: Tensor) -> Tensor:

@@ -101,14 +101,7 @@ class DepthEstimator:
     """
 
     def __init__(
-        self,
-        network: Network,
-        *,
-        name: str,
-        device: torch.device,
-        precision: str,
-        dtype: torch.dtype,
-        input_size: int,
+        self, network: Network, *, name: str, options: LoadOptions, precision: str, input_size: int
     ) -> None:
         if input_size < _MULTIPLE or input_size % _MULTIPLE:
             raise UsageError(
@@ -116,9 +109,8 @@ class DepthEstimator:
                 "or 448"
             )
         self._network = network
-        self._name, self._precision, self._dtype = name, precision, dtype
-        self._input_size = input_size
-        self.device = device
+        self._name, self._precision, self._input_size = name, precision, input_size
+        self.device, self._dtype = options.device, options.dtype
         self.kind: Kind = network.kind
         self.metres_per_unit = network.metres_per_unit
         self._lock = threading.Lock()  # a CUDA graph serves one batch at a time
@@ -172,23 +164,15 @@ class DepthEstimator:
         device = resolve_device(device)
         precision, dtype = resolve_precision(precision, device)
         options = LoadOptions(
-            device=device,
-            dtype=dtype,
-            compile=compile,
-            offline=offline,
-            progress=progress,
-            inner_activation=inner_activation,
-            align_corners=align_corners,
-        )
+            device=device, dtype=dtype, compile=compile, offline=offline, progress=progress,
+            inner_activation=inner_activation, align_corners=align_corners,
+        )  # fmt: skip
         name = str(model)
         return cls(
             load_network(name, options),
             name=name if registered_key(name) else Path(name).name,
-            device=device,
-            precision=precision,
-            dtype=dtype,
-            input_size=input_size,
-        )
+            options=options, precision=precision, input_size=input_size,
+        )  # fmt: skip
 
     def identity(self) -> dict[str, Any]:
         """Return JSON-able values that determine the depth.

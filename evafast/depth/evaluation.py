@@ -39,13 +39,6 @@ def predict_metres(estimator: DepthEstimator, images: Tensor, *, mirrored: bool 
     images : Tensor, uint8, (N, H, W, 3)
     mirrored : bool
         Average with the prediction for the mirrored image.
-
-    Raises
-    ------
-    UsageError
-        If the estimator's depth has no known scale in metres.
-    RunError
-        If a depth is not finite.
     """
     metres = estimator.metres_per_unit
     if metres is None:

@@ -17,7 +17,6 @@ from typing import Any
 import h5py
 from filelock import FileLock
 
-from evafast.depth.densedepth.keras_h5 import SIGNATURE
 from evafast.errors import RunError, UsageError, quoted
 from evafast.system.console import Console
 
@@ -107,8 +106,13 @@ def _fetch(name: str, path: Path, progress: Callable[..., Any]) -> None:
                 for data in response.iter_content(1 << 18):
                     file.write(data)
                     bar.update(len(data))
-        if problem := _problem(Path(part), SIZES[name]):
-            raise failure(problem)
+        size = os.path.getsize(part)
+        if SIZES[name] not in (None, size):
+            raise failure(f"{size:,} bytes instead of {SIZES[name]:,}")
+        try:
+            h5py.File(part, "r").close()  # checks the signature and the length
+        except OSError as error:
+            raise failure(f"a damaged file: {error}") from error
 
     pooch.get_logger().setLevel("WARNING")
     # pooch downloads to a temporary name in the same folder, then renames.
@@ -119,20 +123,6 @@ def _fetch(name: str, path: Path, progress: Callable[..., Any]) -> None:
         cache.fetch(path.name, downloader=download)
     except requests.RequestException as error:
         raise failure(error) from error
-
-
-def _problem(path: Path, size: int | None) -> str:
-    """Return why a downloaded file is not the whole HDF5 file, or nothing."""
-    with open(path, "rb") as file:
-        if file.read(len(SIGNATURE)) != SIGNATURE:
-            return "a file that is not HDF5"
-    if size not in (None, path.stat().st_size):
-        return f"{path.stat().st_size} bytes instead of {size}"
-    try:
-        h5py.File(path, "r").close()  # compares the length with the one inside
-    except OSError:
-        return "a truncated HDF5 file"
-    return ""
 
 
 def _verify(name: str, path: Path) -> None:

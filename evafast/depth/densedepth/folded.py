@@ -33,26 +33,17 @@ from evafast.depth.densedepth.network import (
 _MIN_MOVED_SCALE = 1 / 16
 
 
-class Convolution(nn.Module):
-    """A convolution with folded weights, rounded to the dtype last."""
-
-    def __init__(
-        self,
-        weight: Tensor,
-        bias: Tensor | None,
-        dtype: torch.dtype,
-        *,
-        stride: int = 1,
-        padding: int = 0,
-    ) -> None:
-        super().__init__()
-        self.stride, self.padding = stride, padding
-        self.weight = nn.Buffer(weight.to(dtype, memory_format=torch.channels_last))
-        self.bias = nn.Buffer(bias.to(dtype)) if bias is not None else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the convolution of x."""
-        return functional.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+def convolution(
+    weight: Tensor, bias: Tensor | None, dtype: torch.dtype, stride: int = 1, padding: int = 0
+) -> nn.Conv2d:
+    """Return a convolution with folded weights, which are rounded to the dtype here."""
+    after, before, size, _ = weight.shape
+    layer = nn.Conv2d(before, after, size, stride, padding, bias=False, device="meta")
+    weight = weight.to(dtype, memory_format=torch.channels_last, copy=True)
+    layer.weight = nn.Parameter(weight, requires_grad=False)
+    if bias is not None:
+        layer.bias = nn.Parameter(bias.to(dtype, copy=True), requires_grad=False)
+    return layer
 
 
 class ShiftReLU(nn.Module):
@@ -90,8 +81,8 @@ class FoldedLayer(nn.Module):
         self.norm = ShiftReLU(layer.bn0, dtype)
         scale, shift = scale_and_shift(layer.bn1)
         weight = layer.conv1.weight.double() * self.norm.moved[None, :, None, None]
-        self.conv1 = Convolution(weight * scale[:, None, None, None], shift, dtype)
-        self.conv2 = Convolution(layer.conv2.weight.double(), None, dtype, padding=1)
+        self.conv1 = convolution(weight * scale[:, None, None, None], shift, dtype)
+        self.conv2 = convolution(layer.conv2.weight.double(), None, dtype, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the new channels."""
@@ -105,7 +96,7 @@ class FoldedTransition(nn.Module):
         super().__init__()
         self.norm = ShiftReLU(transition.bn, dtype)
         weight = transition.conv.weight.double() * self.norm.moved[None, :, None, None]
-        self.conv = Convolution(weight, None, dtype)
+        self.conv = convolution(weight, None, dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, kept, H / 2, W / 2)."""
@@ -146,8 +137,8 @@ class FoldedUpsampling(nn.Module):
         super().__init__()
         self.align_corners, self.slope = up.align_corners, up.leaky_slope
         self.inner_activation = up.inner_activation
-        self.conv_a = Convolution(up.conv_a.weight, up.conv_a.bias, dtype, padding=1)
-        self.conv_b = Convolution(up.conv_b.weight, up.conv_b.bias, dtype, padding=1)
+        self.conv_a = convolution(up.conv_a.weight, up.conv_a.bias, dtype, padding=1)
+        self.conv_b = convolution(up.conv_b.weight, up.conv_b.bias, dtype, padding=1)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Return (N, width, 2H, 2W)."""
@@ -178,7 +169,7 @@ class FoldedDenseDepth(nn.Module):
         self.dtype, self.final_relu = dtype, config.final_relu
         scale, shift = scale_and_shift(encoder.bn)
         stem = encoder.conv.weight.double() * scale[:, None, None, None] / 255
-        self.stem = Convolution(stem, shift, dtype, stride=2, padding=3)
+        self.stem = convolution(stem, shift, dtype, stride=2, padding=3)
         self.blocks = nn.ModuleList(
             FoldedBlock(cast(DenseBlock, block), dtype) for block in encoder.blocks
         )
@@ -193,9 +184,9 @@ class FoldedDenseDepth(nn.Module):
         else:  # bn and conv2 are both linear, and a 1x1 convolution has no border
             scale, shift = scale_and_shift(encoder.final_bn)
             bias = bias + weight[:, :, 0, 0] @ shift
-        self.conv2 = Convolution(weight * scale[None, :, None, None], bias, dtype)
+        self.conv2 = convolution(weight * scale[None, :, None, None], bias, dtype)
         self.up = nn.ModuleList(FoldedUpsampling(cast(Upsampling, up), dtype) for up in decoder.up)
-        self.conv3 = Convolution(decoder.conv3.weight, decoder.conv3.bias, torch.float32, padding=1)
+        self.conv3 = convolution(decoder.conv3.weight, decoder.conv3.bias, torch.float32, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the raw output y.
