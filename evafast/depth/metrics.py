@@ -55,10 +55,10 @@ class DepthErrors:
             If shapes differ, an image has no pixel that counts, or a prediction that counts is not
             positive and finite.
         """
-        if prediction.shape != truth.shape:
+        if prediction.shape != truth.shape or truth.ndim < 2:
             raise UsageError(
-                f"prediction: expected the shape of the ground truth {tuple(truth.shape)}, got "
-                f"{tuple(prediction.shape)}; resize it"
+                f"prediction and truth: expected one shape (N, ...), got {tuple(prediction.shape)} "
+                f"and {tuple(truth.shape)}; resize one, or add an axis"
             )
         counted = torch.isfinite(truth) & (truth > 0)
         if valid is not None:

@@ -68,6 +68,8 @@ def test_refusals():
         errors.pooled()
     with pytest.raises(UsageError, match="shape"):
         errors.add(torch.ones(1, 2), torch.ones(1, 3))
+    with pytest.raises(UsageError, match="add an axis"):
+        errors.add(torch.ones(2), torch.ones(2))
     with pytest.raises(UsageError, match="got none"):
         errors.add(torch.ones(2, 2), torch.tensor([[1.0, 1.0], [0.0, 0.0]]))
     for bad in (0.0, -1.0, math.nan, math.inf):
