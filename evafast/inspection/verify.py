@@ -189,10 +189,9 @@ def exported_assets(dataset: StoredDataset) -> Iterator[tuple[str, NDArray[np.ui
     None in place of the pixels if the file is missing or they are not those in the manifest.
     """
     plan, names = dataset.plan, dataset.names
-    for file, entry in (
-        *zip(names.background_files(), plan.backgrounds, strict=True),
-        *zip(names.foreground_files(), plan.foregrounds, strict=True),
-    ):
+    files = (*names.background_files(), *names.foreground_files())
+    entries = (*plan.backgrounds, *plan.foregrounds)
+    for file, entry in zip(files, entries, strict=True):
         try:
             pixels = dataset.read_asset(file)
         except RunError:
