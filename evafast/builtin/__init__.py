@@ -30,5 +30,5 @@ def pack_folders() -> Iterator[tuple[Path, Path]]:
 
 
 def weights_path() -> Path:
-    """Return the built-in depth network's weights (safetensors); MODEL_CARD.md lies beside them."""
+    """Return the built-in depth network's weights (safetensors), beside MODEL_CARD.md."""
     return _DATA / "compact.safetensors"

@@ -26,7 +26,7 @@ def test_the_file_is_as_small_as_its_card_says():
 def test_pasted_objects_come_before_what_they_hide(estimator):
     bank = Bank.builtin()
     recipe = Recipe.for_bank(bank)
-    # sixteen samples over backgrounds and cut-outs, none chosen by hand
+    # sixteen samples over backgrounds and foregrounds, not chosen by hand
     indices = (np.arange(16) * 24_683 + 7_919) % len(recipe)
     placements = recipe[indices]
     image = np.asarray(composite(bank, placements, backend="numba", device="cpu").image)
@@ -44,9 +44,9 @@ def test_pasted_objects_come_before_what_they_hide(estimator):
 
 @pytest.mark.parametrize("style", ["village", "beach", "desert"])
 def test_the_sky_is_farther_than_the_ground(estimator, style):
-    picture = scenes.scene(10_000_777, style, samples=2, occlusion=1)
-    depth = np.asarray(estimator(torch.from_numpy(picture.rgb)[None]).depth)[0]
-    sky, near = picture.depth > 900, picture.depth < 12
+    rendered = scenes.scene(10_000_777, style, samples=2, occlusion=1)
+    depth = np.asarray(estimator(torch.from_numpy(rendered.rgb)[None]).depth)[0]
+    sky, near = rendered.depth > 900, rendered.depth < 12
     assert sky.mean() > 0.1
     assert near.mean() > 0.1
     assert np.median(depth[sky]) > 1.5 * np.median(depth[near])

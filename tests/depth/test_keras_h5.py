@@ -60,9 +60,9 @@ def test_whole_model_gives_what_keras_gave(path, style, inner, align):
 
 
 @pytest.mark.parametrize("style", ["old", "new", "numbered"])
-@pytest.mark.parametrize("pieces", [1, 3])
-def test_weights_only_files_default_to_nyu(path, style, pieces):
-    keras_layout.write(path, WEIGHTS, style=style, pieces=pieces)
+@pytest.mark.parametrize("parts", [1, 3])
+def test_weights_only_files_default_to_nyu(path, style, parts):
+    keras_layout.write(path, WEIGHTS, style=style, parts=parts)
     model = load_keras(path)
     assert (model.config.inner_activation, model.config.align_corners) == (False, True)
     assert relative_error(run(model)[1], STORED["output_inner0_align1"]) < 1e-4
@@ -265,9 +265,9 @@ def test_safetensors_of_other_things_are_refused(tmp_path, network):
         (tensors, None, "densedepth_config"),
         (tensors, {"densedepth_config": "{"}, "densedepth_config"),
         (tensors, {"densedepth_config": '{"blocks": 3}'}, "densedepth_config"),
-        ({k: v for k, v in tensors.items() if k != first}, config, f"{first}, got none"),
-        (tensors | {"zz": torch.zeros(1)}, config, "network's tensors, got 'zz'"),
-        (tensors | {first: torch.zeros(1, 1)}, config, "expected shape"),
+        ({k: v for k, v in tensors.items() if k != first}, config, f"Missing key.*{first}"),
+        (tensors | {"zz": torch.zeros(1)}, config, "Unexpected key.*zz"),
+        (tensors | {first: torch.zeros(1, 1)}, config, f"size mismatch for {first}"),
         (tensors, config | {"metres_per_unit": "-1"}, "expected a number > 0"),
     ]
     for changed, metadata, message in cases:

@@ -91,7 +91,7 @@ class CudaGraphed(nn.Module):
     def _capture(self, images: Tensor) -> torch.cuda.CUDAGraph:
         self._images = images.clone(memory_format=torch.preserve_format)
         # Warm up outside the capture: kernels load, and the network allocates its buffers.
-        stream = torch.cuda.Stream(images.device)  # type: ignore[no-untyped-call]
+        stream = torch.cuda.Stream(images.device)
         stream.wait_stream(torch.cuda.current_stream(images.device))
         with torch.cuda.stream(stream):
             for _ in range(3):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evafast.errors import UsageError, quoted
+from evafast.errors import UsageError
 
 #: The encoder halves the image five times, so both sides must be multiples of this.
 STRIDE = 32
@@ -298,22 +298,14 @@ class DenseDepth(nn.Module):
         UsageError
             If a tensor is missing, unexpected or of the wrong shape.
         """
-        expected = {k: v for k, v in self.state_dict().items() if not k.endswith(BATCH_COUNTER)}
-        for key, like in expected.items():
-            if key not in tensors:
-                raise UsageError(f"{name}: expected tensor {key}, got none; write the file again")
-            if tensors[key].shape != like.shape:
-                raise UsageError(
-                    f"{name}: tensor {key}: expected shape {tuple(like.shape)}, got "
-                    f"{tuple(tensors[key].shape)}; use a file of this network"
-                )
-        if unexpected := sorted(set(tensors) - set(expected)):
+        counters = {k: torch.tensor(0) for k in self.state_dict() if k.endswith(BATCH_COUNTER)}
+        try:
+            self.load_state_dict({**tensors, **counters}, assign=True)
+        except RuntimeError as error:
+            text = " ".join(str(error).split())[:300]
             raise UsageError(
-                f"{name}: expected only the network's tensors, got {quoted(unexpected[0])}; use a "
-                "file of this network"
-            )
-        counters = {k: torch.tensor(0) for k in self.state_dict().keys() - expected}
-        self.load_state_dict({**tensors, **counters}, assign=True)
+                f"{name}: expected this network's tensors, got others ({text}); use a file of it"
+            ) from error
         return self.eval()
 
 
