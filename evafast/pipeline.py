@@ -1,6 +1,6 @@
 """Pipeline: indices -> batches of (image, mask, depth).
 
-The same line feeds the disk and the training step::
+The same line feeds the disk and the training step:
 
     for batch in Pipeline(bank, recipe, compositor, depth).batches(indices):
         sink.write(batch)          # evafast.generate
@@ -55,7 +55,7 @@ class Batch:
     backgrounds: torch.Tensor = field(repr=False)
     depth: torch.Tensor | None = None
     finite: torch.Tensor | None = None
-    _pooled: tuple[BufferPool, Composite] | None = field(default=None, repr=False)
+    _pooled: tuple[BufferPool, Composite] | None = field(default=None, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.placements)
@@ -183,8 +183,8 @@ class Pipeline:
             image=composite.image.permute(0, 3, 1, 2),
             mask=composite.mask[:, None],
             backgrounds=self._device_backgrounds(),
-            _pooled=pooled,
         )
+        batch._pooled = pooled
         if self.depth is not None:
             with self.timer.on(self.depth.device, "depth"):
                 maps = self.depth(composite.image.to(self.depth.device, non_blocking=True))

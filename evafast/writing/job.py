@@ -55,6 +55,9 @@ def generate(
 ) -> GenerateResult:
     """Make a dataset, or finish one that was begun with the same options.
 
+    With depth on the CPU, set ``OMP_WAIT_POLICY=PASSIVE`` before torch is imported, as the command
+    does: idle threads of the network otherwise spin on the encoders' cores.
+
     Parameters
     ----------
     config : GenerateConfig

@@ -42,7 +42,7 @@ class Sink:
     """Encodes and writes batches, shard by shard.
 
     Use it as a context manager: leaving it waits until everything is written or, after an error,
-    drops what is unfinished::
+    drops what is unfinished:
 
         with sink:
             with sink.shard(shard):
