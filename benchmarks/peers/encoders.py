@@ -1,7 +1,7 @@
-"""Encoders to compare: what evafast writes by, and the other ways to the same kind of file.
+"""Encoders: the one evafast writes with and other ways to the same kind of file.
 
-Each is a function from pixels (RGB, matte or depth codes as C-contiguous arrays) to bytes. Two PNG
-encoders are written out here over fast deflate libraries, for they bound what a PNG can cost.
+Each is a function from pixels (RGB, matte or depth codes as C-contiguous arrays) to bytes. Plain PNG
+writers over fast deflate libraries are here because they bound what a PNG can cost.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png(pixels: NDArray, deflate: Callable[[bytes], bytes], *, up: bool) -> bytes:
-    """Return a grey PNG, its rows unfiltered or each as its difference to the one above.
+    """Return a grey PNG with unfiltered rows, or each row as its difference to the one above.
 
     Parameters
     ----------
@@ -146,11 +146,11 @@ ENCODERS: dict[str, dict[str, Callable[[], Encoder]]] = {
         "JPEG XL, effort 1": _jpegxl,
     },
 }
-"""By kind of file, then by name: what makes the encoder; ImportError where a library is missing."""
+"""By kind of file, then by name: the encoder's factory; ImportError where a library is missing."""
 
 
 def decoded(data: bytes) -> NDArray | None:
-    """Return the pixels of a picture, RGB or grey; None where OpenCV cannot read the format."""
+    """Return the pixels of an encoded image, RGB or grey; None if OpenCV cannot read the format."""
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.ndim == 2:
         return pixels

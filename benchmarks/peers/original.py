@@ -1,7 +1,7 @@
-"""The original's own way, re-stated: Pillow pastes, JPEG by Pillow, a zip, one thread; DenseDepth.
+"""The original's way, restated: Pillow paste, JPEG by Pillow, a zip, one thread.
 
-It is the baseline of whole runs. It saves the mask as a JPEG too, as the original did, which is
-less work than the lossless PNG that evafast writes.
+The baseline of whole runs. It saves the mask as JPEG too, as the original did, which is less work
+than the lossless PNG that evafast writes.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ from evafast.sampling.recipe import Placements
 
 
 class Original:
-    """Writes samples one after the other.
+    """Writes samples one by one.
 
     Parameters
     ----------
     bank : Bank
     quality : int
-        Of JPEG; the same as ours, for a fair share of encoding.
+        Of JPEG; the same as ours, so that encoding costs compare.
     """
 
     def __init__(self, bank: Bank, quality: int = 90) -> None:
         self._backgrounds = [Image.fromarray(b) for b in bank.backgrounds]
-        self._cutouts = [Image.fromarray(bank.foreground(i)) for i in range(bank.foreground_count)]
+        self._foregrounds = [
+            Image.fromarray(bank.foreground(i)) for i in range(bank.foreground_count)
+        ]
         self._quality = quality
 
     def write(self, placements: Placements, folder: Path) -> None:
@@ -43,7 +45,7 @@ class Original:
             zipfile.ZipFile(folder / "fg_bg_mask.zip", "w") as masks,
         ):
             for index, background, foreground, left, top in rows:
-                cutout = self._cutouts[foreground]
+                cutout = self._foregrounds[foreground]
                 image = self._backgrounds[background].copy()
                 image.paste(cutout, (left, top), cutout)
                 mask = Image.new("L", image.size)

@@ -1,0 +1,53 @@
+"""One run in a process of its own, which prints what it measured as a line of JSON.
+
+    python benchmarks/harness/one_run.py --out DIR [options of evafast.generate]
+
+Peak memory and the way idle OpenMP threads wait belong to a process. It imports evafast alone, so
+``PYTHONPATH`` chooses which version runs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import sys
+import time
+from pathlib import Path
+
+
+def peak_memory() -> int:
+    """Return this program's peak resident memory in bytes.
+
+    On Linux, `resource` starts from the peak of the process that forked this one; VmHWM does not.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", status.read_text(encoding="ascii"), re.MULTILINE)
+        if found:
+            return int(found[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def main(arguments: list[str]) -> int:
+    """Run; return 0."""
+    start = time.perf_counter()
+    from evafast.system.threads import limit_openmp_spinning
+
+    limit_openmp_spinning()
+    from evafast.generate import parse
+    from evafast.writing import generate
+
+    result = generate(parse(arguments))
+    measured = {
+        "samples": result.samples, "seconds": time.perf_counter() - start,
+        "generating_seconds": result.seconds, "loading_seconds": result.loading_seconds,
+        "busy": result.shares, "peak_memory_bytes": peak_memory(),
+    }  # fmt: skip
+    print(json.dumps(measured))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
