@@ -155,7 +155,7 @@ def test_sustained(suite, tmp_path):
         Contender(whole, "ours", call, samples, warm_up=False, self_timed=True, setup=clear,
                   note="a fresh process: imports, loading and preprocessing, all of it"),
         *stages(suite.inputs.bank, tmp_path, suite.size(8192, 256)),
-    ], 3)  # fmt: skip
+    ], 5, repeat=False)  # fmt: skip
     race.contenders[generating] = Contender(
         generating, "ours", call, samples, note="without start-up and loading",
         seconds=[one["generating_seconds"] for one in measured],

@@ -80,11 +80,12 @@ def test_assets(suite):
 
 @pytest.mark.budget(8)
 def test_samples_planned(suite):
-    contenders = []
+    bank, contenders = suite.inputs.bank, []
+    plan_of(bank, 1)  # imports
     for count in (1_000, 10_000, 100_000, 1_000_000):
 
         def call(count=count):
-            recipe = plan_of(suite.inputs.bank, count).recipe
+            recipe = plan_of(bank, count).recipe
             return recipe[recipe.order[0:250]]
 
         facts = {"peak_memory_bytes": peak_bytes(call)}
@@ -111,7 +112,7 @@ def peak_bytes(call):
 @pytest.mark.budget(8)
 @pytest.mark.skipif(CORES < 2, reason="one core: nothing to compare")
 def test_threads(suite):
-    bank, batch = suite.inputs.bank, suite.size(512, 64)
+    bank, batch = suite.inputs.bank, suite.size(512, 256)
     packing = Packing(bank, plan_of(bank, batch), ROOT)
     counts, contenders = sorted({1, 2, CORES}), []
     pools = {n: ThreadPoolExecutor(n) for n in counts}

@@ -36,10 +36,10 @@ def main(arguments: list[str]) -> int:
     from evafast.system.threads import limit_openmp_spinning
 
     limit_openmp_spinning()
-    from evafast.generate import parse
+    from evafast.generate import config_from
     from evafast.writing import generate
 
-    result = generate(parse(arguments))
+    result = generate(config_from(arguments))
     measured = {
         "samples": result.samples, "seconds": time.perf_counter() - start,
         "generating_seconds": result.seconds, "loading_seconds": result.loading_seconds,

@@ -102,7 +102,7 @@ class Race:
         self.weak = ""
 
     def run(
-        self, rounds: int, *, deadline: float = float("inf"),
+        self, rounds: int, *, repeat: bool = True, deadline: float = float("inf"),
         on_round: Callable[[int], None] = lambda done: None,
     ) -> None:  # fmt: skip
         """Warm up once, then run all contenders `rounds` times.
@@ -110,7 +110,9 @@ class Race:
         Parameters
         ----------
         rounds : int
-            Rounds to keep. Above 3, up to three times as many are run until enough were quiet.
+            Rounds to keep.
+        repeat : bool
+            Run up to three times as many, until enough of them were quiet.
         deadline : float
             On `time.perf_counter`: no round starts, after the first, that would not end by then.
         on_round : callable
@@ -122,7 +124,7 @@ class Race:
                 contender.run()
                 contender.seconds.clear()
         others, shares, longest = Others(), [], 0.0
-        most = rounds if rounds <= 3 else 3 * rounds
+        most = 3 * rounds if repeat else rounds
         while not shares or (
             len(shares) < most
             and sum((share or 0.0) <= BUSY for share in shares) < rounds

@@ -155,7 +155,7 @@ def as_text(record: Record) -> str:
 
 
 def summary(records: list[Record]) -> str:
-    """Return the short table of one machine's records; rows without a record are left out."""
+    """Return the short table of one machine's records, empty if it has none of these rows."""
     named, lines, seen = {record["name"]: record for record in records}, [], []
     for what, name, pattern, (other, shown), limit in SUMMARY:
         rows = named.get(name, {"rows": []})["rows"]
@@ -167,6 +167,8 @@ def summary(records: list[Record]) -> str:
         rate = f"**{figure(row['rate']['median'])}** {record['unit'].removesuffix('/s')}"
         lines.append(_line(what, rate, _against(record, row["name"], other, shown),
                            _against(record, row["name"], limit, limit)))  # fmt: skip
+    if not seen:
+        return ""
     rounds = _span({row["rate"]["rounds"] for record in seen for row in record["rows"]})
     dates = _span({record["date"][:10] for record in seen})
     return "\n".join([
@@ -205,8 +207,7 @@ def blocks(records: list[Record]) -> dict[str, str]:
     """Return what stands in the READMEs' marked blocks, by name."""
     summaries, tables = [], []
     for name, mine in by_machine(records).items():
-        if any(record["name"] == entry[1] for record in mine for entry in SUMMARY):
-            summaries.append(summary(mine))
+        summaries += filter(None, [summary(mine)])
         if chart_of(mine):
             tables.append(f"![Benchmarks on {name}](results/chart--{name}.svg)")
         tables += map(table, mine)

@@ -12,6 +12,8 @@ from benchmarks.harness.inputs import Inputs
 from benchmarks.harness.race import Contender, Race
 from benchmarks.harness.report import as_text
 
+FULL_SECONDS, QUICK_SECONDS = 450.0, 50.0
+"""What a session may take; the suites' budgets add up to less."""
 QUICK_ROUNDS = 2
 PROGRESS_SECONDS = 5
 
@@ -48,9 +50,9 @@ class Suite:
 
     def race(
         self, title: str, contenders: list[Contender], rounds: int,
-        skipped: dict[str, str] | None = None,
+        skipped: dict[str, str] | None = None, *, repeat: bool = True,
     ) -> Race:  # fmt: skip
-        """Say what is measured, measure it and return the race."""
+        """Say what is measured, measure it and return the race; see `Race.run`."""
         race = Race(title, contenders, skipped)
         rounds = min(rounds, QUICK_ROUNDS) if self.quick else rounds
         within = f", at most {self._seconds:.0f} s" if self._seconds < float("inf") else ""
@@ -64,7 +66,8 @@ class Suite:
                 self.say(f"  {done} rounds, {now - start:.0f} s")
                 said = now
 
-        race.run(rounds, deadline=self._deadline, on_round=on_round)
+        repeat = repeat and not self.quick
+        race.run(rounds, repeat=repeat, deadline=self._deadline, on_round=on_round)
         return race
 
     def keep(
@@ -72,7 +75,7 @@ class Suite:
         parameters: dict[str, Any], facts: dict[str, Any] | None = None,
     ) -> record.Record:  # fmt: skip
         """Show the table of a race and write its record; return the record."""
-        weak = {"weak": race.weak} if race.weak else {}
+        weak = {"weak": race.weak} if race.weak and not self.quick else {}
         made = record.new_record(
             name, title=race.title, unit=unit, rows=race.rows(), ratios=ratios,
             parameters=parameters, rounds=race.rounds, skipped=race.skipped,

@@ -260,6 +260,13 @@ class Kornia(TorchGridSample):
         return self._translate(self.wide[foreground], shift, mode="nearest", align_corners=True)
 
 
+def same_pixels(result: tuple[Pixels, Pixels], expected: tuple[Pixels, Pixels]) -> bool:
+    """Return whether images and masks equal the expected ones, as far as the peer made them."""
+    return all(
+        np.array_equal(got, ours[: len(got)]) for got, ours in zip(result, expected, strict=True)
+    )
+
+
 def composited(
     label: str, bank: Bank, placements: Placements, *, backend: str = "numba",
     threads: int = CORES, unit: float = 1.0,
