@@ -238,7 +238,7 @@ class Plan:
 
 
 def first_difference(there: Any, expected: Any, path: str = "") -> str | None:
-    """Return where two trees of plain values first differ, such as ``seed: 0, not 1``."""
+    """Return where two trees of plain values first differ, such as ``seed: expected 1, got 0``."""
     return next(_differences(there, expected, path), None)
 
 
@@ -249,11 +249,11 @@ def _differences(there: Any, expected: Any, path: str) -> Iterator[str]:
             yield from _differences(there.get(key), expected.get(key), inner)
     elif isinstance(there, list) and isinstance(expected, list):
         if len(there) != len(expected):
-            yield f"number of {path}: {len(there)}, not {len(expected)}"
+            yield f"number of {path}: expected {len(expected)}, got {len(there)}"
         for i, (old, new) in enumerate(zip(there, expected, strict=False)):
             yield from _differences(old, new, f"{path}[{i}]")
     elif there != expected:  # names may hold anything, line breaks too
-        yield f"{path}: {quoted(there)[1:-1]}, not {quoted(expected)[1:-1]}"
+        yield f"{path}: expected {quoted(expected)[1:-1]}, got {quoted(there)[1:-1]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -382,6 +382,11 @@ def read_manifest(store: Store) -> Manifest:
             "evafast.inspect repair on it"
         )
     return manifest
+
+
+def any_manifest(store: Store) -> Manifest | None:
+    """Return the manifest, or its copy if only that is intact, or None."""
+    return intact_manifest(store, MANIFEST) or intact_manifest(store, MANIFEST_COPY)
 
 
 def intact_manifest(store: Store, file: str) -> Manifest | None:
