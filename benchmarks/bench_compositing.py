@@ -15,13 +15,13 @@ import pytest
 import torch
 
 from benchmarks.harness.inputs import synthetic_bank
-from benchmarks.harness.limits import CopyAll, CopyEach
+from benchmarks.harness.limits import CopyEach
 from benchmarks.harness.machine import CORES
 from benchmarks.harness.race import Contender
 from benchmarks.peers.compositing import CPU_PEERS, composited, same_pixels
 from benchmarks.peers.on_device import PEER_BATCH, on_device
 
-COPY, LONG_COPY = "memcpy + memset", "memcpy + memset, one long"
+COPY = "memcpy + memset"
 
 
 @pytest.mark.budget(25)
@@ -49,18 +49,14 @@ def test_compositing(suite):
         peer.run()
         role = "baseline" if name == "Pillow" else "peer"
         equal = same_pixels(peer.result(), expected)
-        contenders.append(
-            Contender(name, role, peer.run, max(8, batch // share), equal, note)
-        )
-    contenders += [
-        Contender(COPY, "limit", CopyEach(bank, placements), batch,
-                  note=f"the same backgrounds to the same outputs, {CORES} threads"),
-        Contender(LONG_COPY, "limit", CopyAll(batch, bank.canvas, CORES), batch,
-                  note=f"as many bytes, one long copy per thread, {CORES} threads"),
-    ]  # fmt: skip
+        contenders.append(Contender(name, role, peer.run, max(8, batch // share), equal, note))
+    contenders.append(Contender(
+        COPY, "limit", CopyEach(bank, placements), batch,
+        note=f"the same backgrounds to the same outputs, {CORES} threads",
+    ))  # fmt: skip
     race = suite.race("Compositing on the CPU: image and matte at 224 px", contenders, 21, skipped)
     peers = [c.name for c in contenders if c.role in ("peer", "baseline") and c.equal]
-    others = sorted({LONG_COPY, race.fastest(peers)} - {"Pillow"})
+    others = {race.fastest(peers)} - {"Pillow"}
     suite.keep(
         "compositing", race, unit="samples/s",
         parameters={**suite.inputs.described, "batch": batch, "bytes_per_sample": 4 * 224**2},

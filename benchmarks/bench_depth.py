@@ -41,8 +41,8 @@ def networks(device, folder, batch):
     save_safetensors(DenseDepth().eval(), weights)  # random: speed does not depend on them
     precisions = ["fp32"] + ["bf16"] * (device.type == "cuda" or cpu_computes_bf16())
     choices = [("DenseDepth-169", weights, p, batch) for p in precisions]
-    for network, source, precision, count in [*choices, ("built-in network", "compact", "auto",
-                                                         batch if batch > 64 else 8 * batch)]:  # fmt: skip
+    choices.append(("built-in network", "compact", "auto", max(64, batch)))
+    for network, source, precision, count in choices:
         estimator = DepthEstimator.load(source, device=device, precision=precision)
         identity = estimator.identity()
         precision = identity["precision"]

@@ -1,10 +1,9 @@
 """Whole runs: without depth, with depth, and 100,000 samples in one go.
 
-Without depth, runs start with the images loaded and are held against the original's way and
-against what their stages allow; flushing to disk is part of their time. With depth, each runs in a
-process of its own, because OpenMP's settings belong to a process, and is held against the network
-alone. Aims (issue 5): 0.8 of the stages, 0.8 of the network alone; sustained 6,000 samples/s on two
-cores in less than 1.5 GB.
+Runs start with images and network loaded; flushing to disk is part of their time. They are held
+against the original's way and against what their stages, or the network alone, allow. Sustained
+runs are the whole command in a fresh process. Aims (issue 5): 0.8 of the stages, 0.8 of the network
+alone; sustained 6,000 samples/s on two cores in less than 1.5 GB.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 
 from benchmarks.harness.machine import CORES
-from benchmarks.harness.processes import in_process
+from benchmarks.harness.one_run import in_process
 from benchmarks.harness.race import Contender
 from benchmarks.harness.record import ratio
 from benchmarks.harness.stages import (
@@ -34,6 +33,7 @@ ORIGINAL = "the original's way"
 BUILT_IN, STANDARD = "built-in depth", "DenseDepth"
 ALONE = "{}: the network alone"
 BATCH = 16
+HOW_ORIGINAL = "Pillow paste, JPEG by Pillow (the mask too), zip, 1 thread"
 SETTINGS = {"quality": 90, "depth": "none"}
 
 
@@ -51,18 +51,17 @@ def test_without_depth(suite, tmp_path):
             setup=partial(shutil.rmtree, out, ignore_errors=True), warm_up=layout == "webdataset",
         )  # fmt: skip
 
-    original, some = Original(bank), suite.size(1000, 50)
+    some = suite.inputs.samples(suite.size(1000, 50))
     runs = [run(layout, samples) for layout, samples in counts.items()]
     race = suite.race("Whole runs without depth: JPEG and matte PNG at 224 px", [
         *runs,
-        Contender(ORIGINAL, "baseline",
-                  partial(original.write, suite.inputs.samples(some), tmp_path), some,
-                  note="Pillow paste, JPEG by Pillow (the mask too), zip, 1 thread"),
+        Contender(ORIGINAL, "baseline", Original(bank, some, tmp_path).run, len(some),
+                  note=HOW_ORIGINAL),
         *stages(bank, tmp_path, suite.size(2048, 256)),
     ], 5)  # fmt: skip
     alone = in_process(  # its memory is its own only in a process of its own
-        "one_run", "--out", str(tmp_path / "alone"), "--depth", "none", "--limit",
-        str(counts["webdataset"]), "--quiet", *suite.inputs.arguments,
+        "--out", str(tmp_path / "alone"), "--depth", "none", "--limit",
+        str(counts["webdataset"]), *suite.inputs.arguments,
     )  # fmt: skip
     suite.keep(
         "generate", race, unit="samples/s",
@@ -88,47 +87,48 @@ def shares(race, name):
 
 
 @pytest.mark.long
-@pytest.mark.budget(100)
+@pytest.mark.budget(80)
 def test_with_depth(suite, tmp_path):
+    from evafast import Compositor, DepthEstimator
     from evafast.depth.densedepth.network import DenseDepth
     from evafast.depth.densedepth.weights import save_safetensors
 
-    weights = tmp_path / "densenet169.safetensors"
+    bank, weights = suite.inputs.bank, tmp_path / "densenet169.safetensors"
     save_safetensors(DenseDepth().eval(), weights)  # random: speed does not depend on them
-    counts = {BUILT_IN: 1200, STANDARD: 64}
+    counts, contenders, ratios = {BUILT_IN: 1200, STANDARD: 64}, [], []
+    images = Compositor(bank, backend="numba", device="cpu")(suite.inputs.samples(480)).image
 
     def run(name, depth):
-        def call():
-            out = tmp_path / name
-            shutil.rmtree(out, ignore_errors=True)
-            arguments = ["--depth", depth, "--limit", str(counts[name]), "--quiet"]
-            return in_process(
-                "one_run", "--out", str(out), *arguments, *suite.inputs.arguments
-            )["generating_seconds"]
+        out = tmp_path / name
+        config = GenerateConfig(out=str(out), depth=depth, limit=counts[name])
+        return Contender(
+            f"evafast webdataset, {name}", "ours", lambda: generate(config, bank=bank).seconds,
+            counts[name], self_timed=True, warm_up=False, note="without loading the network",
+            setup=partial(shutil.rmtree, out, ignore_errors=True),
+        )  # fmt: skip
 
-        return Contender(f"evafast webdataset, {name}", "ours", call, counts[name], warm_up=False,
-                         self_timed=True, note="in a process of its own")  # fmt: skip
+    def network(estimator, count, batch):
+        for some in images[:count].split(batch):
+            estimator(some)
 
-    def network(label, role, depth, images, batch, *more, note):
-        def call():
-            return in_process(
-                "one_network", "--depth", depth, "--images", str(images), "--batch", str(batch),
-                *suite.inputs.arguments, *more,
-            )["seconds"]  # fmt: skip
+    for name, depth, count in ((BUILT_IN, "compact", 480), (STANDARD, str(weights), 32)):
+        estimator = DepthEstimator.load(depth, device="cpu")
+        contenders += [run(name, depth), Contender(
+            ALONE.format(name), "stage", partial(network, estimator, count, BATCH), count,
+            note=f"best precision, batches of {BATCH}",
+        )]  # fmt: skip
+    original = Original(bank, suite.inputs.samples(12), tmp_path)
+    plain = DepthEstimator.load(str(weights), device="cpu", precision="fp32")
 
-        return Contender(label, role, call, images, warm_up=False, self_timed=True, note=note)
+    def originally():
+        original.run()
+        network(plain, 12, 12)
 
-    alone = f"best precision, batches of {BATCH}"
-    race = suite.race("Whole runs with depth: JPEG, matte PNG, 8-bit depth PNG", [
-        run(BUILT_IN, "compact"), run(STANDARD, str(weights)),
-        network(ALONE.format(BUILT_IN), "stage", "compact", 480, BATCH, note=alone),
-        network(ALONE.format(STANDARD), "stage", str(weights), 32, BATCH, note=alone),
-        network(ORIGINAL, "baseline", str(weights), 12, 12, "--precision", "fp32", "--original",
-                str(tmp_path),
-                note="Pillow paste, JPEG by Pillow (the mask too), zip, 1 thread; DenseDepth-169 "
-                     "in fp32, depth not even saved"),
-    ], 3)  # fmt: skip
-    ratios = []
+    contenders.append(Contender(
+        ORIGINAL, "baseline", originally, 12, note=f"{HOW_ORIGINAL}; DenseDepth-169 in fp32, depth "
+        "not even saved",
+    ))  # fmt: skip
+    race = suite.race("Whole runs with depth: JPEG, matte PNG, 8-bit depth PNG", contenders, 3)
     for name in counts:
         ours = f"evafast webdataset, {name}"
         ratios += [race.ratio(ours, ALONE.format(name), aim=0.8), race.ratio(ours, ORIGINAL)]
@@ -144,10 +144,8 @@ def test_sustained(suite, tmp_path):
     whole, generating = "the whole command", "generating alone"
 
     def call():
-        arguments = ["--depth", "none", "--limit", str(samples), "--quiet"]
-        measured.append(
-            in_process("one_run", "--out", str(out), *arguments, *suite.inputs.arguments)
-        )
+        arguments = ["--depth", "none", "--limit", str(samples), *suite.inputs.arguments]
+        measured.append(in_process("--out", str(out), *arguments))
         return measured[-1]["seconds"]
 
     clear = partial(shutil.rmtree, out, ignore_errors=True)

@@ -2,8 +2,7 @@
 
 The same samples are stored in all three formats (JPEG and matte PNG) and are in the page cache, so
 this is the cost of finding and decoding, not the disk's. *On the fly* composites the same samples
-and reads nothing. ``equal`` compares with our reader on the same files; on the fly there would be no
-difference with lossless images, here there is JPEG's noise.
+and reads nothing. ``equal`` compares with our reader on the same files.
 """
 
 from __future__ import annotations
@@ -137,9 +136,7 @@ def test_loading(suite, tmp_path):
     contenders.append(Contender(
         LIVE, "ours", live, count, note=f"made, not read; {CORES} threads, into recycled buffers"
     ))  # fmt: skip
-    race = suite.race(
-        "Reading back image and mask at 224 px, one process", contenders, 7, skipped
-    )
+    race = suite.race("Reading back image and mask at 224 px, one process", contenders, 7, skipped)
     peers = [c.name for c in contenders if c.role == "peer"]
     suite.keep(
         "loading", race, unit="samples/s",

@@ -14,24 +14,30 @@ from typing import Any
 
 import pytest
 
-# Before numba, torch and OpenCV start their threads: idle ones must not spin beside the others.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network otherwise
-
 from benchmarks.harness import record
 from benchmarks.harness.inputs import Inputs
 from benchmarks.harness.suite import FULL_SECONDS, QUICK_SECONDS, Suite
+from evafast.system.threads import limit_openmp_spinning
 
 _kept: list[record.Record] = []
+_DEADLINE = pytest.StashKey[float]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("evafast benchmarks")
     group.addoption("--quick", action="store_true", help="small sizes, under a minute, no records")
-    group.addoption("--records", type=Path, metavar="DIR",
-                    help="where records go (default: benchmarks/results; nowhere with --quick)")
-    group.addoption("--images", type=Path, metavar="DIR",
-                    help="folder with bg and fg (default: the built-in pack)")
+    for name, text in (
+        ("--records", "where records go (default: benchmarks/results; nowhere with --quick)"),
+        ("--images", "folder with bg and fg (default: the built-in pack)"),
+    ):
+        group.addoption(name, type=Path, metavar="DIR", help=text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    limit_openmp_spinning()  # as the commands do, before torch and numba are imported
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network otherwise
+    seconds = QUICK_SECONDS if config.option.quick else FULL_SECONDS
+    config.stash[_DEADLINE] = time.perf_counter() + seconds
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -45,14 +51,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left]
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
-    seconds = QUICK_SECONDS if session.config.option.quick else FULL_SECONDS
-    session.config.stash[_DEADLINE] = time.perf_counter() + seconds
-
-
-_DEADLINE = pytest.StashKey[float]()
-
-
 def pytest_report_header(config: pytest.Config) -> str:
     quick = config.option.quick
     return "evafast benchmarks: " + (
@@ -61,19 +59,18 @@ def pytest_report_header(config: pytest.Config) -> str:
     )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Write a line to the terminal at once, although pytest captures output."""
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-    terminal = pytestconfig.pluginmanager.getplugin("terminalreporter")
+def writer(config: pytest.Config) -> Callable[[str], None]:
+    """Return what writes a line to the terminal at once, although pytest captures output."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    terminal = config.pluginmanager.getplugin("terminalreporter")
 
-    def write(line: str) -> None:
+    def say(line: str) -> None:
         with capture.global_and_fixture_disabled():
             terminal.ensure_newline()
             terminal.write_line(line)
             terminal.flush()
 
-    return write
+    return say
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +80,7 @@ def inputs(pytestconfig: pytest.Config) -> Inputs:
 
 
 @pytest.fixture
-def suite(request: pytest.FixtureRequest, inputs: Inputs, say: Callable[[str], None]) -> Suite:
+def suite(request: pytest.FixtureRequest, inputs: Inputs) -> Suite:
     """Return what a benchmark works with; its budget runs from here."""
     option = request.config.option
     mark = request.node.get_closest_marker("budget")
@@ -98,11 +95,10 @@ def suite(request: pytest.FixtureRequest, inputs: Inputs, say: Callable[[str], N
 
         if not torch.cuda.is_available():
             pytest.skip(f"no CUDA device: torch {torch.__version__} sees none")
+    say = writer(request.config)
     say(f"preparing {request.node.nodeid}")
     folder = option.records or (None if option.quick else record.RESULTS)
-    return Suite(
-        inputs, seconds=seconds, quick=option.quick, folder=folder, say=say, kept=_kept
-    )
+    return Suite(inputs, seconds=seconds, quick=option.quick, folder=folder, say=say, kept=_kept)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

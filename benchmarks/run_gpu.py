@@ -36,9 +36,9 @@ def run(name: str, words: list[str], options: argparse.Namespace, **more: str) -
             ).returncode  # fmt: skip
         except subprocess.TimeoutExpired:
             code = 124
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line]
+    lines = list(filter(None, log.read_text(encoding="utf-8", errors="replace").splitlines()))
     counts = re.findall(r"\d+ (?:passed|failed|skipped|errors?|deselected)", "".join(lines[-1:]))
-    for line in lines[-40 if name == "benchmarks" else -12:] if code or not counts else lines[-1:]:
+    for line in lines[-60 if name == "benchmarks" else -12 if code or not counts else -1 :]:
         print(f"  {name}: {line[:160]}")
     seconds = time.perf_counter() - begin
     return {"step": name, "code": code, "seconds": seconds, "counts": ", ".join(counts)}

@@ -12,10 +12,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.harness.processes import in_process
+from benchmarks.harness.one_run import in_process
 from benchmarks.harness.race import Contender, Race
 from benchmarks.harness.record import new_record, write
 from benchmarks.harness.report import as_text
@@ -24,42 +23,38 @@ ROUNDS = 5
 
 
 def contender(label: str, tree: Path, options: list[str]) -> Contender:
-    """Return whole runs of a checkout; their time is without start-up and loading."""
+    """Return whole runs of a checkout, timed without start-up and loading."""
     made = Contender(label, "ours", lambda: 0.0, 1, warm_up=False, self_timed=True)
 
     def call() -> float:
         with tempfile.TemporaryDirectory() as out:
-            run = in_process("one_run", "--out", f"{out}/set", "--quiet", *options, tree=tree)
-        made.work = run["samples"]
-        peak = max(run["peak_memory_bytes"], float(made.facts.get("peak_memory_bytes", 0)))
-        made.facts["peak_memory_bytes"] = peak
+            run = in_process("--out", f"{out}/set", *options, tree=tree)
+        made.work, made.facts["peak_memory_bytes"] = run["samples"], run["peak_memory_bytes"]
         return run["generating_seconds"]
 
     made.call = call
     return made
 
 
-def main(arguments: list[str]) -> int:
-    """Run; return 0."""
-    name, *given = arguments
-    at = given.index("--") if "--" in given else len(given)
+def main(name: str, *given: str) -> int:
+    """Run, write the record and return 0."""
+    at = given.index("--")
     trees = dict(word.split("=", 1) for word in given[:at])
-    options, rows, ratios = given[at + 1 :], [], []
-    for state in ("idle", "busy"):
-        race = Race(f"A/B of {', '.join(trees)}", [
+    options, rows, ratios, title = list(given[at + 1 :]), [], [], f"A/B of {', '.join(trees)}"
+    for state, beside in (("idle", "pass"), ("busy", "while True: pass")):
+        race = Race(title, [
             contender(f"{label}, {state}", Path(tree).resolve(), options)
             for label, tree in trees.items()
         ])  # fmt: skip
-        with ExitStack() as stack:
-            if state == "busy":
-                words = [sys.executable, "-c", "while True: pass"]
-                spinning = stack.enter_context(subprocess.Popen(words))
-                stack.callback(spinning.kill)
-            race.run(ROUNDS, repeat=False)
+        with subprocess.Popen([sys.executable, "-c", beside]) as process:
+            try:
+                race.run(ROUNDS, repeat=False)
+            finally:
+                process.kill()
         rows += race.rows()
         first, *others = race.contenders
         ratios += [race.ratio(other, first) for other in others]
-    record = new_record(f"ab-{name}", title=race.title, unit="samples/s", rows=rows, ratios=ratios,
+    record = new_record(f"ab-{name}", title=title, unit="samples/s", rows=rows, ratios=ratios,
                         parameters={"options": " ".join(options)})  # fmt: skip
     write(record)
     print(as_text(record))
@@ -67,4 +62,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(*sys.argv[1:]))

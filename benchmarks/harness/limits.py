@@ -1,4 +1,4 @@
-"""What the machine can do: copy the same bytes, hash them, write them to disk; and device clocks."""
+"""What the machine can do: copy the same bytes, hash them, write them to disk; device time."""
 
 from __future__ import annotations
 
@@ -31,15 +31,6 @@ def _copy_each(backgrounds, which, image, mask):  # type: ignore[no-untyped-def]
         _memset(mask[sample].ctypes.data, 0, mask[sample].size)
 
 
-@njit(parallel=True)
-def _copy_all(source, image, mask, threads):  # type: ignore[no-untyped-def]  # pragma: no cover
-    for i in prange(threads):
-        a, b = image.size * i // threads, image.size * (i + 1) // threads
-        c, d = mask.size * i // threads, mask.size * (i + 1) // threads
-        _memcpy(image[a:b].ctypes.data, source[a:b].ctypes.data, b - a)
-        _memset(mask[c:d].ctypes.data, 0, d - c)
-
-
 class CopyEach:
     """memcpy of each sample's background and memset of its mask, all threads.
 
@@ -57,20 +48,6 @@ class CopyEach:
     def __call__(self) -> None:
         """Copy a batch."""
         _copy_each(self.backgrounds, self._which, self.image, self.mask)
-
-
-class CopyAll:
-    """One long memcpy and memset per thread, from uncached memory: libc then bypasses the cache."""
-
-    def __init__(self, count: int, side: int, threads: int) -> None:
-        self._source = np.ones(3 * count * side * side, np.uint8)
-        self.image = np.empty_like(self._source)
-        self.mask = np.empty(count * side * side, np.uint8)
-        self._threads = threads
-
-    def __call__(self) -> None:
-        """Copy a batch."""
-        _copy_all(self._source, self.image, self.mask, self._threads)
 
 
 def bytes_to_move(bank: Bank, placements: Placements) -> int:

@@ -1,19 +1,34 @@
-"""One run in a process of its own, which prints what it measured as a line of JSON.
+"""A whole run in a process of its own: peak memory and start-up belong to a process.
 
     python benchmarks/harness/one_run.py --out DIR [options of evafast.generate]
 
-Peak memory and the way idle OpenMP threads wait belong to a process. It imports evafast alone, so
-``PYTHONPATH`` chooses which version runs.
+Prints what was measured as a line of JSON. As a program it imports evafast alone, so ``PYTHONPATH``
+chooses which version runs.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
+import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def in_process(*arguments: str, tree: Path = ROOT) -> dict[str, Any]:
+    """Return what a run with these arguments measures; `tree` is the checkout that runs."""
+    ran = subprocess.run(
+        [sys.executable, __file__, "--quiet", *arguments], cwd=tree, capture_output=True,
+        text=True, check=False, env={**os.environ, "PYTHONPATH": str(tree)},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    return json.loads(ran.stdout.splitlines()[-1])
 
 
 def peak_memory() -> int:

@@ -225,8 +225,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Print tables, or redraw charts and rewrite READMEs; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--records", type=Path, default=RESULTS, metavar="DIR")
-    parser.add_argument("--update", nargs="*", type=Path, metavar="FILE",
-                        help="rewrite these files' blocks (default: both READMEs) and the charts")
+    update = "rewrite these files' blocks (default: both READMEs) and the charts"
+    parser.add_argument("--update", nargs="*", type=Path, metavar="FILE", help=update)
     options = parser.parse_args(arguments)
     records = read_all(options.records)
     if options.update is None:

@@ -37,7 +37,8 @@ BATCH = 250
 
 def plan_of(bank: Bank, samples: int, **options: Any) -> Plan:
     """Return the plan of a run without depth."""
-    recipe = Recipe.for_bank(bank, placements=-(-samples // (bank.background_count * bank.foreground_count)))
+    pairs = bank.background_count * bank.foreground_count
+    recipe = Recipe.for_bank(bank, placements=-(-samples // pairs))
     config = GenerateConfig(depth="none", samples_per_shard=samples, **options)
     return make_plan(config, bank, recipe, None, samples=samples, batch_size=BATCH)
 
@@ -120,7 +121,8 @@ def stages(bank: Bank, folder: Path, samples: int) -> list[Contender]:
         for name, call, note in (
             (COMPOSITE, composite, "one thread, as in the run"),
             (MAKE, make, f"pixel sums, files, records, tar headers; all {CORES} cores"),
-            (WRITE, lambda: packing.write(blocks), "SHA-256, shard, flush; one thread, as in the run"),
+            (WRITE, lambda: packing.write(blocks),
+             "SHA-256, shard, flush; one thread, as in the run"),
             (ENCODE, on_all_cores(packing.encode, packing.starts),
              f"the libraries' calls for image and matte, all {CORES} cores"),
             (HASH, lambda: hash_all(blocks), "one thread, as in the run"),

@@ -6,6 +6,7 @@ constructor; only `Peer.run` is timed. `Peer.result` gives what `run` made, for 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
@@ -64,16 +65,19 @@ class Pillow(Peer):
         self._foregrounds = [Image.fromarray(f) for f in self.foregrounds]
         self._coverage = [f.getchannel("A") for f in self._foregrounds]
 
-    def run(self) -> None:
-        """Paste sample by sample."""
-        self._made = []
+    def samples(self) -> Iterator[tuple[Image.Image, Image.Image]]:
+        """Yield image and mask of each sample."""
         for background, foreground, left, top in self.rows:
             cutout = self._foregrounds[foreground]
             image = self._backgrounds[background].copy()
             image.paste(cutout, (left, top), cutout)
             mask = Image.new("L", image.size)
             mask.paste(self._coverage[foreground], (left, top))
-            self._made.append((image, mask))
+            yield image, mask
+
+    def run(self) -> None:
+        """Paste sample by sample."""
+        self._made = list(self.samples())
 
     def result(self) -> tuple[Pixels, Pixels]:
         """Return the images as arrays."""

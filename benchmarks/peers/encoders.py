@@ -1,7 +1,7 @@
 """Encoders: the one evafast writes with and other ways to the same kind of file.
 
-Each is a function from pixels (RGB, matte or depth codes as C-contiguous arrays) to bytes. Plain PNG
-writers over fast deflate libraries are here because they bound what a PNG can cost.
+Each is a function from pixels (RGB, matte or depth codes as C-contiguous arrays) to bytes. Plain
+PNG writers over fast deflate libraries are here because they bound what a PNG can cost.
 """
 
 from __future__ import annotations

@@ -12,46 +12,39 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmarks.peers.compositing import Pillow
 from evafast import Bank
 from evafast.sampling.recipe import Placements
 
 
-class Original:
+class Original(Pillow):
     """Writes samples one by one.
 
     Parameters
     ----------
     bank : Bank
+    placements : Placements
+    folder : Path
+        Of ``fg_bg.zip`` and ``fg_bg_mask.zip``.
     quality : int
         Of JPEG; the same as ours, so that encoding costs compare.
     """
 
-    def __init__(self, bank: Bank, quality: int = 90) -> None:
-        self._backgrounds = [Image.fromarray(b) for b in bank.backgrounds]
-        self._foregrounds = [
-            Image.fromarray(bank.foreground(i)) for i in range(bank.foreground_count)
-        ]
-        self._quality = quality
+    def __init__(
+        self, bank: Bank, placements: Placements, folder: Path, quality: int = 90
+    ) -> None:  # fmt: skip
+        super().__init__(bank, placements)
+        self._folder, self._quality = folder, quality
 
-    def write(self, placements: Placements, folder: Path) -> None:
-        """Paste, encode and zip these samples."""
-        rows = zip(
-            placements.index.tolist(), placements.background.tolist(),
-            placements.foreground.tolist(), placements.left.tolist(), placements.top.tolist(),
-            strict=True,
-        )  # fmt: skip
+    def run(self) -> None:
+        """Paste, encode and zip the samples."""
         with (
-            zipfile.ZipFile(folder / "fg_bg.zip", "w") as images,
-            zipfile.ZipFile(folder / "fg_bg_mask.zip", "w") as masks,
+            zipfile.ZipFile(self._folder / "fg_bg.zip", "w") as images,
+            zipfile.ZipFile(self._folder / "fg_bg_mask.zip", "w") as masks,
         ):
-            for index, background, foreground, left, top in rows:
-                cutout = self._foregrounds[foreground]
-                image = self._backgrounds[background].copy()
-                image.paste(cutout, (left, top), cutout)
-                mask = Image.new("L", image.size)
-                mask.paste(cutout.getchannel("A"), (left, top))
-                images.writestr(f"{index:06d}.jpg", self._jpeg(image))
-                masks.writestr(f"{index:06d}.jpg", self._jpeg(mask))
+            for number, made in enumerate(self.samples()):
+                for archive, image in zip((images, masks), made, strict=True):
+                    archive.writestr(f"{number:06d}.jpg", self._jpeg(image))
 
     def _jpeg(self, image: Image.Image) -> bytes:
         stream = io.BytesIO()
