@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -213,7 +213,7 @@ def _report(store: Store, given: Verify, console: Console) -> Report:
     return report
 
 
-_ACTIONS = {Stats: _stats, Preview: _preview, Verify: _verify, Repair: _repair}
+_ACTIONS: dict[type, Callable[[Any, Console], None]] = {Stats: _stats, Preview: _preview, Verify: _verify, Repair: _repair}
 
 
 if __name__ == "__main__":

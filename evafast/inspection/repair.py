@@ -19,16 +19,9 @@ from evafast.assets.bank import Bank
 from evafast.assets.preprocess import AssetConfig
 from evafast.compositing import Compositor, choose_backend
 from evafast.dataset.codec import encode_asset
-from evafast.dataset.manifest import (
-    MANIFEST_COPY,
-    BackgroundEntry,
-    ForegroundEntry,
-    Plan,
-    first_difference,
-    intact_manifest,
-    write_manifest,
-)
+from evafast.dataset.manifest import MANIFEST_COPY, intact_manifest, write_manifest
 from evafast.dataset.naming import DEPTH_RANGE, MANIFEST
+from evafast.dataset.plan import BackgroundEntry, ForegroundEntry, Plan, first_difference
 from evafast.dataset.reader import StoredDataset
 from evafast.errors import RunError, UsageError
 from evafast.inspection.verify import Report, exported_bank, pixels_sha256
@@ -77,15 +70,15 @@ def repair(
     """
     damaged = {finding.name for finding in report.damage}
     done = []
-    if damaged & {MANIFEST, MANIFEST_COPY}:
-        with store.locked():
+    assets = sorted(name for name in damaged if name.startswith(("bg/", "fg/")))
+    with store.locked():
+        if damaged & {MANIFEST, MANIFEST_COPY}:
             done.append(_restore_manifest(store))
-    dataset = StoredDataset(store)
-    plan = dataset.plan
-    if assets := sorted(name for name in damaged if name.startswith(("bg/", "fg/"))):
-        with store.locked():
-            _restore_assets(dataset, assets, sources)
+        dataset = StoredDataset(store)
+        _restore_assets(dataset, assets, sources)
         done += assets
+        store.clear_working_folder(keep=MANIFEST_COPY)
+    plan = dataset.plan
     shards = {finding.shard for finding in report.damage if finding.shard is not None}
     if DEPTH_RANGE in damaged:
         shards = set(range(plan.shard_count))
@@ -107,18 +100,8 @@ def repair(
                 console=console or Console(quiet=True),
             )  # fmt: skip
         done += [f"shard {number}" for number in sorted(shards)]
-        done += sorted(rest - _names_in(dataset, shards))
+        done += sorted(rest & {f.name for f in report.damage if f.shard is None})
     return done
-
-
-def _names_in(dataset: StoredDataset, shards: set[int]) -> set[str]:
-    """Return the names of the files that only shards have, and of their samples."""
-    return {
-        name
-        for number in shards
-        for record in dataset.manifest.shards[number].files
-        for name in (record.file, *dataset.plan.sample_names(dataset.plan.shard(number)))
-    }
 
 
 def _restore_manifest(store: Store) -> str:

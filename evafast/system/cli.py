@@ -89,5 +89,3 @@ def _usage_error(stop: SystemExit, printed: str, prog: str) -> UsageError:
     body = lines[1:] if lines and lines[0].startswith("╭") else lines
     text = " ".join(_FRAME.sub(" ", _RULE.split("\n".join(body))[0]).split())
     return UsageError(f"{text.rstrip('.')}; see {prog} --help")
-
-

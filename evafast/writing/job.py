@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from evafast.assets.bank import Bank
 from evafast.compositing import BackendChoice, Compositor, choose_backend
 from evafast.dataset.codec import single_threaded_opencv
-from evafast.dataset.manifest import BackgroundEntry, DepthEntry, ForegroundEntry, Manifest, Plan
+from evafast.dataset.manifest import Manifest
+from evafast.dataset.plan import BackgroundEntry, DepthEntry, ForegroundEntry, Plan
 from evafast.dataset.store import open_store
 from evafast.errors import quoted
 from evafast.pipeline import BufferPool, Pipeline
@@ -155,7 +156,7 @@ def make_plan(
         quality=codec.quality if codec.image_format == "jpeg" else None,
         encoder=codec.encoder,
         mask=config.mask,
-        depth=depth and DepthEntry.from_json({**depth.identity(), "batch_size": batch_size}),
+        depth=_depth_entry(depth, batch_size) if depth else None,
         depth_encoding=config.depth_encoding if depth else None,
         backgrounds=tuple(
             BackgroundEntry(name=name, sha256=digest)
@@ -170,6 +171,10 @@ def make_plan(
             for i, digest in enumerate(hashes["foregrounds"])
         ),
     )  # fmt: skip
+
+
+def _depth_entry(depth: DepthEstimator, batch_size: int) -> DepthEntry:
+    return DepthEntry.from_json({**depth.identity(), "batch_size": batch_size})
 
 
 def load_bank(config: GenerateConfig) -> Bank:

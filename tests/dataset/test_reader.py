@@ -120,7 +120,7 @@ def test_errors_name_the_file(stored, tmp_path):
     dataset = open_dataset(tmp_path / "set")
     name = dataset.names.samples(dataset.placements_at([4]))[0]
     (tmp_path / "set" / "fg_bg" / name[:5] / f"{name}.png").unlink()
-    with pytest.raises(RunError, match=f"{name}: image: expected it in"):
+    with pytest.raises(RunError, match=f"{name} image: expected it in"):
         dataset[4]
     with pytest.raises(IndexError, match="position: expected -36 to 35"):
         dataset[36]

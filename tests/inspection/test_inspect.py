@@ -57,7 +57,9 @@ def test_an_intact_dataset_passes(stored, layout, capsys):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_flipped_byte_in_any_file_is_found_and_repaired(stored, folders, tmp_path, layout, capsys):
+def test_a_flipped_byte_in_any_file_is_found_and_repaired(
+    stored, folders, tmp_path, layout, capsys
+):
     """Every file of a small set in turn, at a random byte."""
     out = tmp_path / "set"
     shutil.copytree(stored / layout, out)
@@ -109,9 +111,7 @@ def test_a_sample_that_is_not_what_the_recipe_makes_is_found(stored, tmp_path, c
     Image.new("L", (96, 96)).save(out / name)
     forged = hashlib.sha256((out / name).read_bytes()).hexdigest()
     listing.write_text(listing.read_text().replace(digest, forged))
-    forged = replace(
-        shard.files[0], sha256=hashlib.sha256(listing.read_bytes()).hexdigest()
-    )
+    forged = replace(shard.files[0], sha256=hashlib.sha256(listing.read_bytes()).hexdigest())
     shards = (replace(shard, files=(forged,)), *manifest.shards[1:])
     write_manifest(open_store(out), replace(manifest, shards=shards))
     assert inspect(["verify", str(out), "--quiet"]) == 1

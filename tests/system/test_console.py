@@ -33,7 +33,9 @@ class Config:
 
     def __post_init__(self):
         if self.count < 1:
-            raise UsageError(f"count: expected at least 1, got {self.count}; a/very/long/" + "x" * 90)
+            raise UsageError(
+                f"count: expected at least 1, got {self.count}; a/very/long/" + "x" * 90
+            )
 
 
 def parsed(*arguments):

@@ -1,5 +1,6 @@
 """The command, end to end on small folders: bytes, layouts, resume, refusals."""
 
+import hashlib
 import json
 import tarfile
 import zipfile
