@@ -6,6 +6,7 @@ one batch in memory: what a step costs if data are free.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
@@ -23,33 +24,32 @@ ALONE, LIVE, STORED = "network alone", "on the fly", "from disk"
 
 @pytest.mark.budget(35)
 def test_training_step(suite, tmp_path):
-    from training.augment import Augmentation
-    from training.config import AugmentConfig, DataConfig, LossConfig
-    from training.data import TrainingStream, open_source
-    from training.losses import losses_of
-    from training.model import build
+    pytest.importorskip("training.masks")
+    from training.masks.config import DataConfig, MaskTrainConfig
+    from training.masks.data import TrainingStream, open_source
+    from training.masks.losses import compute_losses
+    from training.masks.model import build
 
     stored, limit = str(tmp_path / "set"), suite.size(2048, 256)
     generate(GenerateConfig(out=stored, depth="none", limit=limit), bank=suite.inputs.bank)
     batch, steps, device = suite.size(32, 8), suite.size(2, 1), torch.device("cpu")
+    endless = MaskTrainConfig(batch_size=batch, steps=10**9, validate_every=10**9)
     torch.manual_seed(0)
-    model = build("small", 1.0).to(memory_format=torch.channels_last)
+    model = build("small").to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    weights, size = LossConfig(), DataConfig().size
 
     def learn(views):
         logits, depth = model(views.background, views.composite)
-        loss = losses_of(weights, logits, views.mask, depth, views.depth, model.depth_scale)["loss"]
+        losses = compute_losses(
+            endless.losses, logits, views.mask, depth, views.depth, model.depth_scale
+        )
         optimizer.zero_grad()
-        loss.backward()
+        losses["loss"].backward()
         optimizer.step()
 
     def stream(**where):
-        source = open_source(DataConfig(depth="none", split="placement", **where), device)
-        return iter(TrainingStream(
-            source, Augmentation(AugmentConfig()), size=size, device=device, batch_size=batch,
-            steps=10**9,
-        ))  # fmt: skip
+        config = replace(endless, data=DataConfig(depth="none", split="placement", **where))
+        return iter(TrainingStream(config, open_source(config.data, device), device))
 
     def stepping(batches, *, learning=True):
         def call():
@@ -77,6 +77,6 @@ def test_training_step(suite, tmp_path):
             race.ratio(LIVE, STORED), race.ratio(LIVE, ALONE), race.ratio(STORED, ALONE),
             race.ratio("batches alone, on the fly", "batches alone, from disk"),
         ],
-        parameters={**suite.inputs.described, "batch": batch, "size": size, "preset": "small",
-                    "threads": torch.get_num_threads()},
+        parameters={**suite.inputs.described, "batch": batch, "size": endless.data.size,
+                    "preset": "small", "threads": torch.get_num_threads()},
     )  # fmt: skip
