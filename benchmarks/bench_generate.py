@@ -87,7 +87,7 @@ def shares(race, name):
 
 
 @pytest.mark.long
-@pytest.mark.budget(80)
+@pytest.mark.budget(90)
 def test_with_depth(suite, tmp_path):
     from evafast import Compositor, DepthEstimator
     from evafast.depth.densedepth.network import DenseDepth
@@ -95,7 +95,7 @@ def test_with_depth(suite, tmp_path):
 
     bank, weights = suite.inputs.bank, tmp_path / "densenet169.safetensors"
     save_safetensors(DenseDepth().eval(), weights)  # random: speed does not depend on them
-    counts, contenders, ratios = {BUILT_IN: 1200, STANDARD: 64}, [], []
+    counts, contenders, ratios = {BUILT_IN: 1200, STANDARD: 144}, [], []
     images = Compositor(bank, backend="numba", device="cpu")(suite.inputs.samples(480)).image
 
     def run(name, depth):

@@ -18,6 +18,8 @@ import numpy as np
 from benchmarks.harness.machine import BUSY, Others
 from benchmarks.harness.record import Record, ratio, spread
 
+WIDE = 0.1
+"""Spread (quartiles over median) above which a figure measured on a busy machine is weak."""
 ROLES = ("ours", "peer", "baseline", "limit", "stage")
 
 
@@ -147,11 +149,13 @@ class Race:
         known = [share for i in kept if (share := shares[i]) is not None]
         took = float(np.median(known)) if known else None
         self.rounds = {"run": len(shares), "kept": len(kept), "others_took": took}
-        if len(kept) < rounds or (took or 0.0) > BUSY:
-            first = spread(next(iter(self.contenders.values())).rates)
-            wide = 100 * (first["q3"] - first["q1"]) / first["median"]
-            why = "busy" if (took or 0.0) > BUSY else "slow"
-            self.weak = f"{why} machine: {len(kept)} of {rounds} rounds, spread {wide:.0f} %"
+        first, busy = spread(next(iter(self.contenders.values())).rates), (took or 0.0) > BUSY
+        wide = (first["q3"] - first["q1"]) / first["median"]
+        if len(kept) < rounds or (busy and wide > WIDE):
+            self.weak = (
+                f"{'busy' if busy else 'slow'} machine: {len(kept)} of {rounds} rounds, spread "
+                f"{100 * wide:.0f} %"
+            )
 
     def rows(self) -> list[Record]:
         """Return the contenders as rows of a record."""

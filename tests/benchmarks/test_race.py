@@ -63,10 +63,13 @@ def test_no_round_starts_that_would_miss_the_deadline():
 
 def test_a_busy_machine_weakens_a_figure(monkeypatch):
     monkeypatch.setattr("benchmarks.harness.race.Others.share", lambda self: 0.6)
-    race = racing(Contender("a", "ours", lambda: 1.0, 1, self_timed=True))
-    race.run(2)
-    assert race.rounds == {"run": 6, "kept": 2, "others_took": 0.6}
-    assert race.weak == "busy machine: 2 of 2 rounds, spread 0 %"
+    steady = racing(Contender("a", "ours", lambda: 1.0, 1, self_timed=True))
+    steady.run(2)
+    assert steady.rounds == {"run": 6, "kept": 2, "others_took": 0.6}
+    assert steady.weak == ""
+    shaky = racing(Contender("a", "ours", iter([1, 1, 2] * 9).__next__, 1, self_timed=True))
+    shaky.run(3)
+    assert shaky.weak == "busy machine: 3 of 3 rounds, spread 25 %"
 
 
 def test_other_processes_are_seen():
