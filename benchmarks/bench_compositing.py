@@ -70,7 +70,7 @@ def test_compositing(suite):
 
 
 @pytest.mark.gpu
-@pytest.mark.budget(60)
+@pytest.mark.budget(90)
 def test_compositing_gpu(suite):
     bank = synthetic_bank(224, 100, 100)
     contenders, skipped = on_device(bank, torch.device("cuda:0"), ("cupy", "numba-cuda"))

@@ -68,7 +68,7 @@ def measure(suite, folder, device, rounds, batch) -> None:
     contenders = list(networks(device, folder, batch))
     race = suite.race(f"Depth networks at {SIDE} px, {device.type}", contenders, rounds)
     suite.keep(
-        "depth", race, unit="images/s",
+        "depth-gpu" if device.type == "cuda" else "depth", race, unit="images/s",
         parameters={"threads": CORES, "batch": batch, "canvas": SIDE},
         ratios=[
             race.ratio(c.name, f"matmul's rate, for {c.name}") for c in contenders[::2]

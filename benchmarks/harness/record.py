@@ -27,26 +27,8 @@ def new_record(
 ) -> Record:  # fmt: skip
     """Return a record of this moment.
 
-    Parameters
-    ----------
-    name : str
-        ``SUITE`` or ``SUITE-VARIANT``; the first half of the file name.
-    title : str
-        What was measured, one line.
-    unit : str
-        Of the rates, such as ``samples/s``.
-    rows : list of dict
-        See `benchmarks.harness.race.Race.rows`.
-    ratios : list of dict
-        See `ratio`; both sides were measured in this record.
-    parameters : dict
-        Sizes and settings needed to repeat the measurement.
-    rounds : dict, optional
-        Rounds run and kept, and the share of the machine that other processes used in those kept.
-    skipped : dict of str to str, optional
-        Contenders that could not take part, and why.
-    facts : dict, optional
-        Single values that are not rates, such as peak memory.
+    `rows` come from `Race.rows`, `ratios` from `Race.ratio`, `rounds` from `Race.rounds`; `skipped`
+    says what could not take part and why, `facts` has single values that are not rates.
     """
     record = {
         "schema": 1,
