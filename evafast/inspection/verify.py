@@ -191,10 +191,7 @@ def exported_assets(dataset: StoredDataset) -> Iterator[tuple[str, NDArray[np.ui
     """
     plan, names = dataset.plan, dataset.names
     files = (*names.background_files(), *names.foreground_files())
-    entries: tuple[BackgroundEntry | ForegroundEntry, ...] = (
-        *plan.backgrounds,
-        *plan.foregrounds,
-    )
+    entries: tuple[BackgroundEntry | ForegroundEntry, ...] = (*plan.backgrounds, *plan.foregrounds)
     for file, entry in zip(files, entries, strict=True):
         try:
             pixels = dataset.read_asset(file)

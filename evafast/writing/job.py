@@ -194,7 +194,7 @@ def _load_depth(
 
     depth = DepthEstimator.load(
         config.depth, device=choice.device, precision=config.precision,
-        input_size=config.depth_input, compile=config.compile,
+        input_size=config.depth_input, compile=config.compile, progress=console.progress,
     )  # fmt: skip
     check_encoding(config.depth_encoding, depth.metres_per_unit)
     return depth
