@@ -34,7 +34,7 @@ def networks(device, folder, batch):
     from evafast import DepthEstimator
     from evafast.depth.densedepth.network import DenseDepth, DenseDepthConfig
     from evafast.depth.densedepth.weights import save_safetensors
-    from evafast.depth.precision import cpu_computes_bf16
+    from evafast.depth.estimator import cpu_computes_bf16
 
     weights = folder / "densenet169.safetensors"
     torch.manual_seed(0)
