@@ -117,7 +117,7 @@ def test_python_and_numpy_hold_only_numbers_per_sample(pipeline):
 def test_no_batch_waits_for_the_device(bank, encoding):
     pipeline = Pipeline(bank, Recipe.for_bank(bank), Compositor(bank, device="cpu"), Depth())
     plan = SimpleNamespace(depth=SimpleNamespace(metres_per_unit=1.0), depth_encoding=encoding)
-    transfer = HostTransfer(plan, timer=StepTimer())
+    transfer = HostTransfer(plan, StepTimer())
     with Operations() as operations:
         for batch in pipeline.batches(np.arange(24), 8):
             transfer.start(batch)

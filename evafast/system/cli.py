@@ -43,24 +43,10 @@ def _size(text: str) -> tuple[int, int]:
 def parse(
     config: Any, arguments: Sequence[str] | None = None, *, prog: str, description: str
 ) -> Any:
-    """Return the config that command line arguments describe.
+    """Return the config that command line arguments describe, or raise a UsageError of one line.
 
-    Parameters
-    ----------
-    config : type
-        A dataclass whose docstring documents its fields, or a union of them: subcommands. Fields
-        of nested dataclasses become options of the same level.
-    arguments : sequence of str, optional
-        ``sys.argv[1:]`` by default.
-    prog, description : str
-        Of the help page.
-
-    Raises
-    ------
-    UsageError
-        One line that names the option.
-    SystemExit
-        After ``--help``.
+    `config` is a dataclass whose docstring documents its fields, or a union of them: subcommands.
+    Fields of nested dataclasses become options of the same level.
     """
     errors = io.StringIO()
     try:

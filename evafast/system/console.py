@@ -1,7 +1,4 @@
-"""What a command prints: progress, warnings and one-line errors, all on standard error.
-
-Standard output is for results.
-"""
+"""What a command prints on standard error: progress, warnings and one-line errors."""
 
 from __future__ import annotations
 
@@ -9,9 +6,10 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from evafast.errors import RunError, UsageError
+from evafast.errors import EvafastError, UsageError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -26,23 +24,16 @@ def run_command(command: Callable[[], None], *, resumes: bool = False) -> int:
     """Run a command and return its exit code.
 
     0 done; 1 failed while running; 2 wrong usage or unusable input; 130 interrupted. Errors that
-    a user or the machine causes end in one line, never in a traceback.
-
-    Parameters
-    ----------
-    command : callable
-    resumes : bool
-        Whether the same command resumes after an interrupt; the message says so.
+    a user or the machine causes end in one line, never in a traceback. With `resumes`, the line
+    after an interrupt says that the same command resumes.
     """
-    _interrupt_on_sigterm()
+    with suppress(ValueError):  # outside the main thread the caller's handlers stay
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # batch systems send it
     try:
         command()
-    except UsageError as error:
+    except EvafastError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
-    except RunError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         more = "; run the same command to resume" if resumes else ""
         print(f"\ninterrupted{more}", file=sys.stderr)
@@ -54,18 +45,6 @@ def run_command(command: Callable[[], None], *, resumes: bool = False) -> int:
         sys.stderr.close()  # or Python reports the closed pipe once more on exit
         return 1
     return 0
-
-
-def _interrupt_on_sigterm() -> None:
-    """Make SIGTERM, which batch systems send, end a command like Ctrl-C."""
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:
-        return  # not the main thread: the caller's handlers stay
 
 
 def set_up_logging(*, quiet: bool) -> None:
@@ -84,13 +63,7 @@ class _LineHandler(logging.Handler):
 
 
 class Console:
-    """Prints lines and progress.
-
-    Parameters
-    ----------
-    quiet : bool
-        Print nothing.
-    """
+    """Prints lines and progress, or with `quiet` nothing."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
@@ -105,17 +78,8 @@ class Console:
     ) -> tqdm[Any]:
         """Return a progress bar: a context manager with ``update(count)``, safe in any thread.
 
-        On a terminal it is redrawn in place; in a log it is a line every few seconds.
-
-        Parameters
-        ----------
-        description : str
-        total : int or None
-            None if unknown.
-        initial : int
-            Units done in earlier runs; the rate leaves them out.
-        unit : str
-            ``B`` counts bytes.
+        On a terminal it is redrawn in place; in a log it is a line every few seconds. `initial`
+        units were done in earlier runs: the rate leaves them out. The unit ``B`` counts bytes.
         """
         from tqdm import tqdm
 

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 class StepTimer:
     """Adds up the working seconds of named steps over all threads.
 
-    A step's share is its working time divided by the time its workers had: 1.0 means that it set
-    the pace.
+    A step's share is its working time over the time its workers had: at 1.0 it set the pace.
     """
 
     def __init__(self) -> None:

@@ -27,18 +27,9 @@ IN_CACHE = 8
 
 @dataclass(frozen=True, kw_only=True)
 class HostSamples:
-    """Samples in host memory.
+    """Samples in host memory: (n, height, width[, 3]), and (n,) for what each sample has one of.
 
-    Attributes
-    ----------
-    placements : Placements
-    image : ndarray of uint8, shape (n, height, width, 3)
-    mask : ndarray of uint8, shape (n, height, width)
-    codes : ndarray of uint8 or uint16, shape (n, height, width), or None
-        Encoded depth.
-    low, high : ndarray of float32, shape (n,), or None
-        Each sample's smallest and largest depth.
-    finite : ndarray of bool, shape (n,), or None
+    `codes` is encoded depth, `low` and `high` each sample's smallest and largest depth.
     """
 
     placements: Placements
@@ -54,12 +45,8 @@ class HostSamples:
 class SliceMetadata:
     """What is recorded of samples besides their files; adds up over slices, in order.
 
-    Attributes
-    ----------
-    sums : dict of str to PixelSums
-        By folder (``fg_bg``, ...).
-    depth_range : ndarray of float32, shape (n, 2)
-        Smallest and largest depth of each sample; empty without depth.
+    Pixel sums by folder (``fg_bg``, ...), and the smallest and largest depth of each sample, shape
+    (n, 2), empty without depth.
     """
 
     sums: dict[str, PixelSums] = field(default_factory=dict)
@@ -87,12 +74,7 @@ class SliceMetadata:
 
 
 class SampleEncoder:
-    """Encodes samples of a plan; safe in any thread.
-
-    Parameters
-    ----------
-    plan : Plan
-    """
+    """Encodes samples of a plan; safe in any thread."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan, self._codec, self._names = plan, plan.codec, plan.names

@@ -123,7 +123,7 @@ def write_missing(
         ThreadPoolExecutor(1, "evafast-assets") as beside,
         single_threaded_opencv(),
         console.progress("samples", plan.samples, initial=run.samples_written) as bar,
-        Sink(plan, run.format, run, workers=workers, timer=timer, on_samples=bar.update) as sink,
+        Sink(run, workers=workers, timer=timer, on_samples=bar.update) as sink,
     ):
         assets = beside.submit(run.write_assets, pipeline.bank)
         for shard in run.missing():

@@ -44,14 +44,8 @@ def _journal_name(shard: int) -> str:
 class Run:
     """Writes a dataset by its plan, resumes one, or repairs a finished one.
 
-    Use it as a context manager: it holds the dataset's lock.
-
-    Parameters
-    ----------
-    store : Store
-    plan : Plan
-    damaged : collection of int, optional
-        Shards of a finished dataset to write again; None for a run that is not a repair.
+    A context manager: it holds the dataset's lock. Entering it raises UsageError, and touches
+    nothing, if the store holds anything but this very run or another run is writing it.
 
     Attributes
     ----------
@@ -59,17 +53,10 @@ class Run:
         Whether the dataset is finished, with nothing to repair.
     manifest : Manifest or None
         Of a dataset that is, or once was, finished.
-
-    Raises
-    ------
-    UsageError
-        If the store holds anything but this very run, or another run is writing it. Nothing is
-        touched then.
     """
 
-    def __init__(
-        self, store: Store, plan: Plan, *, damaged: Collection[int] | None = None
-    ) -> None:  # fmt: skip
+    def __init__(self, store: Store, plan: Plan, damaged: Collection[int] | None = None) -> None:
+        """Write `plan` to a store; `damaged` makes it a repair of these shards."""
         self.store, self.plan = store, plan
         self.format = open_format(store, plan)
         self.complete = False

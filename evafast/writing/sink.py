@@ -13,32 +13,22 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from evafast.depth.estimator import check_finite
 from evafast.writing.encode import SampleEncoder, SliceMetadata
 from evafast.writing.transfer import HostTransfer
 
 if TYPE_CHECKING:
-    from evafast.dataset.formats import Format, ShardWriter
-    from evafast.dataset.manifest import FileRecord
-    from evafast.dataset.plan import Plan, Shard
+    from evafast.dataset.formats import ShardWriter
+    from evafast.dataset.plan import Shard
     from evafast.pipeline import Batch
     from evafast.system.timing import StepTimer
+    from evafast.writing.run import Run
     from evafast.writing.transfer import HostBatch
 
 SLICE = 64
 """Samples an encoder thread takes at a time, at most; small batches are shared evenly."""
-
-
-class Journal(Protocol):
-    """Is told of finished shards, as `Run` is."""
-
-    def check(self, shard: Shard, files: tuple[FileRecord, ...]) -> None:
-        """Refuse a shard before it appears, by raising."""
-
-    def record(self, shard: Shard, files: tuple[FileRecord, ...], metadata: SliceMetadata) -> None:
-        """Record a shard that has appeared."""
 
 
 @dataclass
@@ -59,26 +49,17 @@ class Sink:
                 for batch in pipeline.batches(...):
                     sink.write(batch)
 
-    Parameters
-    ----------
-    plan : Plan
-    format : Format
-    journal : Journal
-    workers : int
-        Encoder threads.
-    timer : StepTimer
-    on_samples : callable
-        Called with the number of samples just written, in the writer thread.
+    `workers` is the number of encoder threads; `on_samples` is called in the writer thread with the
+    number of samples just written.
     """
 
     def __init__(
-        self, plan: Plan, format: Format, journal: Journal, *, workers: int, timer: StepTimer,
-        on_samples: Callable[[int], object] = lambda count: None,
-    ) -> None:  # fmt: skip
-        self._plan, self._format, self._journal = plan, format, journal
-        self._workers, self._timer, self._on_samples = workers, timer, on_samples
-        self._encode = SampleEncoder(plan)
-        self._transfer = HostTransfer(plan, timer=timer)
+        self, run: Run, *, workers: int, timer: StepTimer, on_samples: Callable[[int], object]
+    ) -> None:
+        self._run, self._workers = run, workers
+        self._timer, self._on_samples = timer, on_samples
+        self._encode = SampleEncoder(run.plan)
+        self._transfer = HostTransfer(run.plan, timer)
         self._current: _OpenShard | None = None
         self._uncommitted: list[_OpenShard] = []
         self._committing: Future[None] | None = None
@@ -109,7 +90,7 @@ class Sink:
     def shard(self, shard: Shard) -> Iterator[None]:
         """Write the batches of the ``with`` block to a shard, which appears once they are there."""
         self._raise_error()
-        self._current = _OpenShard(shard, self._format.create(shard))
+        self._current = _OpenShard(shard, self._run.format.create(shard))
         self._uncommitted.append(self._current)
         yield
         self._submit(self._commit, self._current)
@@ -117,10 +98,7 @@ class Sink:
     def write(self, batch: Batch) -> None:
         """Take a batch and release it once it is encoded; waits while too much is under way.
 
-        Raises
-        ------
-        RunError
-            If encoding or writing an earlier batch failed.
+        Raises what encoding or writing an earlier batch raised.
         """
         current = self._current
         assert current is not None, "write inside `with sink.shard(...)`"
@@ -141,7 +119,7 @@ class Sink:
     ) -> None:
         """Queue a step of the writer thread; after an error the remaining steps are skipped."""
 
-        def run() -> None:
+        def run_step() -> None:
             try:
                 if not self._stop.is_set():
                     step(*arguments)
@@ -151,7 +129,7 @@ class Sink:
             finally:
                 then()
 
-        self._writer.submit(run)
+        self._writer.submit(run_step)
 
     def _raise_error(self) -> None:
         if self._error is not None:
@@ -166,9 +144,9 @@ class Sink:
             samples = host.samples(start, stop)
             with self._timer("encode"):
                 if samples.finite is not None:
-                    check_finite(samples.finite, self._plan.names.samples(samples.placements))
+                    check_finite(samples.finite, self._run.plan.names.samples(samples.placements))
                 encoded, metadata = self._encode(samples)
-                return len(encoded), self._format.pack(to.shard, encoded), metadata
+                return len(encoded), self._run.format.pack(to.shard, encoded), metadata
         finally:
             remaining.done()
 
@@ -187,9 +165,9 @@ class Sink:
     def _commit_now(self, finished: _OpenShard) -> None:
         with self._timer("commit"):
             files = finished.writer.finish()
-            self._journal.check(finished.shard, files)
+            self._run.check(finished.shard, files)
             finished.writer.commit()
-            self._journal.record(finished.shard, files, finished.metadata)
+            self._run.record(finished.shard, files, finished.metadata)
         self._uncommitted.remove(finished)
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from evafast.sampling.recipe import Placements
     from evafast.system.timing import StepTimer
 
+_PINNED = 3
+"""Sets of pinned buffers: batches that may be on their way at once."""
+
 
 @dataclass
 class HostBatch:
@@ -42,19 +45,10 @@ class HostBatch:
 
 
 class HostTransfer:
-    """Brings batches to host memory.
+    """Brings batches to host memory."""
 
-    Parameters
-    ----------
-    plan : Plan
-        Has the depth encoding.
-    timer : StepTimer
-    ahead : int
-        Sets of pinned buffers: batches that may be on their way at once.
-    """
-
-    def __init__(self, plan: Plan, *, timer: StepTimer, ahead: int = 3) -> None:
-        self._plan, self._timer, self._ahead = plan, timer, ahead
+    def __init__(self, plan: Plan, timer: StepTimer) -> None:
+        self._plan, self._timer = plan, timer
         self._free: SimpleQueue[dict[str, torch.Tensor]] | None = None
         self._stream: torch.cuda.Stream | None = None
 
@@ -88,7 +82,7 @@ class HostTransfer:
         if self._free is None:
             self._stream = torch.cuda.Stream(device)
             self._free = SimpleQueue()
-            for _ in range(self._ahead):
+            for _ in range(_PINNED):
                 self._free.put({})
         pinned = self._free.get()
         for name, tensor in tensors.items():
