@@ -1,7 +1,7 @@
-"""Encoders to compare: what evafast writes by, and the other ways to the same kind of file.
+"""Encoders: the one evafast writes with and other ways to the same kind of file.
 
-Each is a function from pixels (RGB, matte or depth codes as C-contiguous arrays) to bytes. Two PNG
-encoders are written out here over fast deflate libraries, for they bound what a PNG can cost.
+Each is a function from pixels (RGB, matte or depth codes as C-contiguous arrays) to bytes. Plain
+PNG writers over fast deflate libraries are here because they bound what a PNG can cost.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png(pixels: NDArray, deflate: Callable[[bytes], bytes], *, up: bool) -> bytes:
-    """Return a grey PNG, its rows unfiltered or each as its difference to the one above.
+    """Return a grey PNG with unfiltered rows, or each row as its difference to the one above.
 
     Parameters
     ----------
@@ -71,86 +71,69 @@ def png(pixels: NDArray, deflate: Callable[[bytes], bytes], *, up: bool) -> byte
     ))  # fmt: skip
 
 
-def _zlib_ng() -> Encoder:
-    zng = import_module("zlib_ng.zlib_ng")
-    return lambda pixels: png(pixels, lambda raw: zng.compress(raw, 1), up=False)
+def _ours(encode: Callable[[NDArray], list[bytes]]) -> Callable[[], Encoder]:
+    return lambda: lambda pixels: encode(pixels[None])[0]
 
 
-def _isal() -> Encoder:
-    isal = import_module("isal.isal_zlib")
-    return lambda pixels: png(pixels, lambda raw: isal.compress(raw, 0), up=False)
+def _by(library: str, encode: Callable[[Any, NDArray], bytes]) -> Callable[[], Encoder]:
+    """Return a factory whose encoder gets the library, imported by the factory, and the pixels."""
+
+    def make() -> Encoder:
+        module = import_module(library)
+        return lambda pixels: encode(module, pixels)
+
+    return make
 
 
-def _libdeflate() -> Encoder:
-    codecs = import_module("imagecodecs")
-    return lambda pixels: png(pixels, lambda raw: codecs.deflate_encode(raw, level=1), up=True)
-
-
-def _simplejpeg() -> Encoder:
-    simplejpeg = import_module("simplejpeg")
-    return lambda pixels: simplejpeg.encode_jpeg(pixels, 90, "RGB", "420")
-
-
-def _imagecodecs_jpeg() -> Encoder:
-    codecs = import_module("imagecodecs")
-    return lambda pixels: codecs.jpeg8_encode(pixels, level=90, subsampling="420")
-
-
-def _jpegxl() -> Encoder:
-    codecs = import_module("imagecodecs")
-    return lambda pixels: codecs.jpegxl_encode(pixels, lossless=True, effort=1, numthreads=1)
-
-
-def _ours(encode: Callable[[NDArray], list[bytes]]) -> Encoder:
-    return lambda pixels: encode(pixels[None])[0]
-
-
+_CODEC = Codec()
+_LEVEL1 = (cv2.IMWRITE_PNG_COMPRESSION, 1)
 _RLE = (
     cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
     cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE,
 )  # fmt: skip
-_LEVEL1 = (cv2.IMWRITE_PNG_COMPRESSION, 1)
-_CODEC = Codec()
+_DEPTH: dict[str, Callable[[], Encoder]] = {
+    OURS: _ours(_CODEC.encode_depths),
+    "OpenCV, default": lambda: _opencv(".png"),
+    "OpenCV, level 1": lambda: _opencv(".png", *_LEVEL1),
+    "Pillow, level 6": lambda: _pillow("PNG", compress_level=6),
+    "PNG, Up, over libdeflate 1": _by("imagecodecs", lambda library, pixels: png(
+        pixels, lambda raw: library.deflate_encode(raw, level=1), up=True)),
+}  # fmt: skip
 
 ENCODERS: dict[str, dict[str, Callable[[], Encoder]]] = {
     "jpeg": {
-        OURS: lambda: _ours(_CODEC.encode_images),
+        OURS: _ours(_CODEC.encode_images),
         "OpenCV": lambda: _opencv_rgb(".jpg", cv2.IMWRITE_JPEG_QUALITY, 90),
-        "simplejpeg": _simplejpeg,
-        "imagecodecs": _imagecodecs_jpeg,
+        "simplejpeg": _by("simplejpeg", lambda library, pixels: library.encode_jpeg(
+            pixels, 90, "RGB", "420")),
+        "imagecodecs": _by("imagecodecs", lambda library, pixels: library.jpeg8_encode(
+            pixels, level=90, subsampling="420")),
         "Pillow": lambda: _pillow("JPEG", quality=90),
     },
     "matte": {
-        OURS: lambda: _ours(_CODEC.encode_masks),
+        OURS: _ours(_CODEC.encode_masks),
         "OpenCV, default": lambda: _opencv(".png"),
         "OpenCV, level 1": lambda: _opencv(".png", *_LEVEL1),
         "OpenCV, level 1, run lengths, no filter": lambda: _opencv(".png", *_LEVEL1, *_RLE),
         "Pillow, level 6": lambda: _pillow("PNG", compress_level=6),
         "Pillow, level 1": lambda: _pillow("PNG", compress_level=1),
-        "PNG over zlib-ng, level 1": _zlib_ng,
-        "PNG over ISA-L, level 0": _isal,
+        "PNG over zlib-ng, level 1": _by("zlib_ng.zlib_ng", lambda library, pixels: png(
+            pixels, lambda raw: library.compress(raw, 1), up=False)),
+        "PNG over ISA-L, level 0": _by("isal.isal_zlib", lambda library, pixels: png(
+            pixels, lambda raw: library.compress(raw, 0), up=False)),
     },
-    "depth8": {
-        OURS: lambda: _ours(_CODEC.encode_depths),
-        "OpenCV, default": lambda: _opencv(".png"),
-        "OpenCV, level 1": lambda: _opencv(".png", *_LEVEL1),
-        "Pillow, level 6": lambda: _pillow("PNG", compress_level=6),
-        "PNG, Up, over libdeflate 1": _libdeflate,
-    },
+    "depth8": _DEPTH,
     "depth16": {
-        OURS: lambda: _ours(_CODEC.encode_depths),
-        "OpenCV, default": lambda: _opencv(".png"),
-        "OpenCV, level 1": lambda: _opencv(".png", *_LEVEL1),
-        "Pillow, level 6": lambda: _pillow("PNG", compress_level=6),
-        "PNG, Up, over libdeflate 1": _libdeflate,
-        "JPEG XL, effort 1": _jpegxl,
+        **_DEPTH,
+        "JPEG XL, effort 1": _by("imagecodecs", lambda library, pixels: library.jpegxl_encode(
+            pixels, lossless=True, effort=1, numthreads=1)),
     },
-}
-"""By kind of file, then by name: what makes the encoder; ImportError where a library is missing."""
+}  # fmt: skip
+"""By kind of file, then by name: the encoder's factory; ImportError where a library is missing."""
 
 
 def decoded(data: bytes) -> NDArray | None:
-    """Return the pixels of a picture, RGB or grey; None where OpenCV cannot read the format."""
+    """Return the pixels of an encoded image, RGB or grey; None if OpenCV cannot read the format."""
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.ndim == 2:
         return pixels

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
+Record = dict[str, Any]
+Figure = Callable[[float], str]
+
 WIDTH, LABEL, BAR, GAP, HEAD = 880, 262, 22, 8, 58
 STYLE = """
   text { font: 13px system-ui, -apple-system, "Segoe UI", Arial, sans-serif; fill: #1f2328 }
@@ -38,34 +41,32 @@ PANELS = (
 )
 
 
-def chart(records: dict[str, dict[str, Any]], figure: Callable[[float], str]) -> str:
+def chart(records: dict[str, Record], figure: Figure) -> str:
     """Return the chart of one machine's records.
 
     Parameters
     ----------
     records : dict
-        By name; panels whose record is not there are left out.
+        By name; panels without a record are left out.
     figure : callable
-        How numbers are written.
+        Formats numbers.
     """
-    y, body = 22.0, [_legend(22.0)]
-    y += 26
+    y, body = 48.0, [_legend(22.0)]
     for name, title in PANELS:
         if name in records:
             part, y = _panel(records[name], title, y, figure)
             body += part
-    some = next(iter(records.values()))
-    made = some["machine"]
-    body.append(
-        f'<text class="small" x="16" y="{y + 6:.0f}">{escape(made["cpu"])}, {made["cores"]} cores. '
-        f"Medians of interleaved rounds; whiskers: quartiles. Longer is faster.</text>"
-    )
+    machine = next(iter(records.values()))["machine"]
     height = y + 24
-    return (
+    return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" '
-        f'width="{WIDTH}" height="{height:.0f}" role="img" aria-label="Benchmarks of evafast">\n'
-        f"<style>{STYLE}</style>\n" + "\n".join(body) + "\n</svg>\n"
-    )
+        f'width="{WIDTH}" height="{height:.0f}" role="img" aria-label="Benchmarks of evafast">',
+        f"<style>{STYLE}</style>",
+        *body,
+        f'<text class="small" x="16" y="{y + 6:.0f}">{escape(machine["cpu"])}, {machine["cores"]} '
+        "cores. Medians of interleaved rounds; whiskers: quartiles. Longer is faster.</text>",
+        "</svg>\n",
+    ])  # fmt: skip
 
 
 def _legend(y: float) -> str:
@@ -77,34 +78,27 @@ def _legend(y: float) -> str:
     return "\n".join(parts)
 
 
-def _panel(
-    record: dict[str, Any], title: str, y: float, figure: Callable[[float], str]
-) -> tuple[list[str], float]:
+def _panel(record: Record, title: str, y: float, figure: Figure) -> tuple[list[str], float]:
     """Return a panel's parts and where the next one begins."""
     rows = [row for row in record["rows"] if row["role"] != "stage"]
-    bound = record["facts"].get("allowed_by_stages")
-    if bound:
-        rate = {"median": bound, "q1": bound, "q3": bound}
+    if bound := record["facts"].get("allowed_by_stages"):
+        rate = dict.fromkeys(("median", "q1", "q3"), bound)
         rows.append({"name": "what the stages allow", "role": "limit", "rate": rate})
     rows.sort(key=lambda row: -row["rate"]["median"])
     scale = (WIDTH - LABEL - 110) / max(row["rate"]["q3"] for row in rows)
-    parts = [
+    top = y + HEAD
+    bottom = top + len(rows) * (BAR + GAP)
+    bars = [part for i, row in enumerate(rows)
+            for part in _bar(row, top + i * (BAR + GAP), scale, figure)]  # fmt: skip
+    return [
         f'<text class="title" x="16" y="{y + 22:.0f}">{escape(title)}</text>',
         f'<text class="small" x="16" y="{y + 41:.0f}">{escape(record["unit"])}</text>',
-    ]
-    top = y + HEAD
-    for i, row in enumerate(rows):
-        parts += _bar(row, top + i * (BAR + GAP), scale, figure)
-    bottom = top + len(rows) * (BAR + GAP)
-    parts.append(
-        f'<line class="axis" x1="{LABEL}" x2="{LABEL}" y1="{top - 4:.0f}" y2="{bottom - 4:.0f}"/>'
-    )
-    return parts, bottom + 20
+        *bars,
+        f'<line class="axis" x1="{LABEL}" x2="{LABEL}" y1="{top - 4:.0f}" y2="{bottom - 4:.0f}"/>',
+    ], bottom + 20
 
 
-def _bar(
-    row: dict[str, Any], y: float, scale: float, figure: Callable[[float], str]
-) -> list[str]:
+def _bar(row: Record, y: float, scale: float, figure: Figure) -> list[str]:
     rate = row["rate"]
     length, middle = max(rate["median"] * scale, 1.0), y + BAR / 2
     low, high = (LABEL + rate[q] * scale for q in ("q1", "q3"))
