@@ -66,7 +66,7 @@ def teacher(tmp_path_factory):
 @pytest.fixture
 def data(picture_folders):
     """The settings of a small live source without depth."""
-    from training.config import DataConfig
+    from training.masks.config import DataConfig
 
     backgrounds, foregrounds = picture_folders
     return DataConfig(

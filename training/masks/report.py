@@ -1,4 +1,4 @@
-"""``python -m training.report``: the records of `training.evaluate` as the tables of README.md."""
+"""``python -m training.masks.report``: the records of `training.masks.evaluate` as the tables of README.md."""
 
 from __future__ import annotations
 
@@ -96,14 +96,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
 
     def command() -> None:
-        parser = OneLineParser(prog="python -m training.report", description=__doc__)
+        parser = OneLineParser(prog="python -m training.masks.report", description=__doc__)
         parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR")
         parser.add_argument("--readme", type=Path, metavar="FILE", help="rewrite its marked block")
         given: argparse.Namespace = parser.parse_args(arguments)
         records = read_records(given.results)
         if not records:
             raise UsageError(
-                f"results: expected records of training.evaluate --out, got none in "
+                f"results: expected records of training.masks.evaluate --out, got none in "
                 f"{quoted(given.results)}; make one"
             )
         block = tables(records)

@@ -1,4 +1,4 @@
-"""``python -m training.export CHECKPOINT OUT``: ONNX (``.onnx``) or torch.export (``.pt2``)."""
+"""``python -m training.masks.export CHECKPOINT OUT``: ONNX (``.onnx``) or torch.export (``.pt2``)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from evafast import UsageError
 from evafast.errors import quoted
 from evafast.system.console import OneLineParser, run_command
-from training.checkpoint import open_checkpoint
-from training.model import MaskDepthNet
+from training.masks.checkpoint import open_checkpoint
+from training.masks.model import MaskDepthNet
 
 INPUTS, OUTPUTS = ("background", "composite"), ("mask_logits", "depth")
 
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def command() -> None:
         parser = OneLineParser(
-            prog="python -m training.export", description="Export a checkpoint for inference."
+            prog="python -m training.masks.export", description="Export a checkpoint for inference."
         )
         parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT")
         parser.add_argument("out", type=Path, metavar="OUT", help="name.onnx or name.pt2")

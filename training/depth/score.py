@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from evafast.depth import DenseDepth, DepthEstimator
-from training import depth_data
+from training.depth import data
 
 SCENES = 300
 THINGS = 200
@@ -54,10 +54,10 @@ def predict(model, rgb: NDArray[np.uint8], size: int = 8) -> NDArray[np.float32]
 
 def held_out(cache: Path) -> tuple[dict, dict]:
     """Held-out scenes and cut-outs; their seeds are beyond all training seeds."""
-    low = depth_data.HELD_OUT
+    low = data.HELD_OUT
     return (
-        depth_data.load(cache, "scenes", range(low, low + SCENES)),
-        depth_data.load(cache, "things", range(low, low + THINGS)),
+        data.load(cache, "scenes", range(low, low + SCENES)),
+        data.load(cache, "things", range(low, low + THINGS)),
     )
 
 
@@ -77,7 +77,7 @@ def score(model, cache: Path) -> dict:
     for i in range(len(scene["rgb"])):
         k = i % len(thing["rgba"])
         pasted.append(
-            depth_data.paste(
+            data.paste(
                 scene["rgb"][i],
                 scene["y"][i].astype(np.float32),
                 thing["rgba"][k],
@@ -86,18 +86,18 @@ def score(model, cache: Path) -> dict:
             )
         )
     # what the baselines know: the mean of log depth in training scenes, whole and by row
-    train = depth_data.load(cache, "scenes", range(0, 500))
+    train = data.load(cache, "scenes", range(0, 500))
     logs = -np.log(train["y"][:, 1::2, 1::2].astype(np.float32))
     row = np.exp(np.median(logs, axis=(0, 2)))[None, :, None]
     flat = np.exp(np.median(logs))
     result: dict = {"scenes_count": len(scene["rgb"]), "size": "112x112 of 224x224 input"}
-    truth = 1.0 / np.stack([depth_data.half(y.astype(np.float32)) for y in scene["y"]])
+    truth = 1.0 / np.stack([data.half(y.astype(np.float32)) for y in scene["y"]])
     depth = predict(model, scene["rgb"])
     result["scenes"] = _table(depth, truth, flat, row)
     rooms = scene["indoors"]
     result["scenes_indoors"] = measures(depth[rooms], truth[rooms])
     result["scenes_outdoors"] = measures(depth[~rooms], truth[~rooms])
-    truth = 1.0 / np.stack([depth_data.half(p.y) for p in pasted])
+    truth = 1.0 / np.stack([data.half(p.y) for p in pasted])
     depth = predict(model, np.stack([p.rgb for p in pasted]))
     result["composites"] = _table(depth, truth, flat, row)
     mask = np.stack([p.mask[1::2, 1::2] for p in pasted])
@@ -106,7 +106,7 @@ def score(model, cache: Path) -> dict:
     right = [
         np.median(depth[i][m]) < np.median(behind[i][m]) for i, m in enumerate(mask) if m.any()
     ]
-    true_behind = 1.0 / np.stack([depth_data.half(p.behind) for p in pasted])
+    true_behind = 1.0 / np.stack([data.half(p.behind) for p in pasted])
     strict = [
         np.median(depth[i][m]) < np.median(true_behind[i][m]) for i, m in enumerate(mask) if m.any()
     ]

@@ -9,7 +9,7 @@ pytest.importorskip("lightning")
 pytest.importorskip("kornia")
 
 from evafast import Bank, Recipe, UsageError
-from training.split import AssetSubset, PlacementSubset, split_assets
+from training.masks.split import AssetSubset, PlacementSubset, split_assets
 
 
 @pytest.fixture(scope="module")

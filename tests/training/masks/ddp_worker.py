@@ -10,9 +10,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from training.config import TrainConfig
-from training.module import MaskDepthModule
-from training.train import train
+from training.masks.config import TrainConfig
+from training.masks.module import MaskDepthModule
+from training.masks.train import train
 
 folder = Path(sys.argv[1])
 seen: list[int] = []

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from evafast.errors import UsageError
-from training.model import PRESETS
+from training.masks.model import PRESETS
 
 SPLITS = ("asset", "placement")
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -173,7 +173,7 @@ class TrainConfig:
     Attributes
     ----------
     preset : str
-        The model; see `training.model.PRESETS`.
+        The model; see `training.masks.model.PRESETS`.
     init : str or None
         A checkpoint of the same preset whose weights to start from.
     device, precision : str

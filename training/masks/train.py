@@ -1,4 +1,4 @@
-"""``python -m training.train``: train on the fly; without arguments on the built-in pack."""
+"""``python -m training.masks.train``: train on the fly; without arguments on the built-in pack."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from evafast.compositing import choose_backend
 from evafast.depth.precision import cpu_computes_bf16
 from evafast.errors import quoted
 from evafast.system.console import Console, OneLineParser, run_command, set_up_logging
-from training.augment import Augmentation
-from training.checkpoint import open_checkpoint
-from training.config import AugmentConfig, DataConfig, LossConfig, TrainConfig
-from training.data import (
+from training.masks.augment import Augmentation
+from training.masks.checkpoint import open_checkpoint
+from training.masks.config import AugmentConfig, DataConfig, LossConfig, TrainConfig
+from training.masks.data import (
     AVERAGED_SAMPLES,
     FixedBatches,
     Source,
@@ -35,10 +35,10 @@ from training.data import (
     mean_depth,
     open_source,
 )
-from training.model import parameter_count
-from training.module import MaskDepthModule
-from training.pictures import sheet
-from training.progress import Lines
+from training.masks.model import parameter_count
+from training.masks.module import MaskDepthModule
+from training.masks.pictures import sheet
+from training.masks.progress import Lines
 
 CONFIG, LAST, BEST = "config.json", "last.ckpt", "best.ckpt"
 
@@ -250,7 +250,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             train(config, out, resume=given.resume is not None, console=console)
         except SystemExit:  # Lightning's answer to Ctrl-C
             raise KeyboardInterrupt from None
-        console.say(f"done: {out / BEST}; next: python -m training.evaluate {out / BEST}")
+        console.say(f"done: {out / BEST}; next: python -m training.masks.evaluate {out / BEST}")
 
     return run_command(command)
 
@@ -299,7 +299,7 @@ def config_of(given: argparse.Namespace) -> TrainConfig:
 
 def command_of(config: TrainConfig) -> str:
     """Return the command that asks for a config: `config_of` the other way round."""
-    words = ["python -m training.train"]
+    words = ["python -m training.masks.train"]
     for given, usual in ((config, TrainConfig()), (config.data, DataConfig())):
         for name in given.__dataclass_fields__:
             value = getattr(given, name)
@@ -317,7 +317,7 @@ def command_of(config: TrainConfig) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
-        prog="python -m training.train",
+        prog="python -m training.masks.train",
         description="Train mask and depth from (background, composite), composited on the fly.",
     )
     add = parser.add_argument

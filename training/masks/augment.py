@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evafast import Batch
-from training.config import AugmentConfig
-from training.jpeg import jpeg
+from training.masks.config import AugmentConfig
+from training.masks.jpeg import jpeg
 
 _one_drawer = threading.Lock()
 

@@ -9,8 +9,8 @@ pytest.importorskip("lightning")
 pytest.importorskip("kornia")
 
 from evafast import UsageError
-from training.export import save
-from training.model import PRESETS, ModelConfig, build, parameter_count, standardized
+from training.masks.export import save
+from training.masks.model import PRESETS, ModelConfig, build, parameter_count, standardized
 
 
 def test_presets_have_the_parameters_they_promise():

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from evafast import RunError
-from training.augment import Views
-from training.config import TrainConfig
-from training.losses import losses_of
-from training.metrics import Scores
-from training.model import build
-from training.pictures import sheet
+from training.masks.augment import Views
+from training.masks.config import TrainConfig
+from training.masks.losses import losses_of
+from training.masks.metrics import Scores
+from training.masks.model import build
+from training.masks.pictures import sheet
 
 WARM_UP = 0.05
 """Share of a run over which the learning rate rises."""

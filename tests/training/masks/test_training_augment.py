@@ -13,9 +13,9 @@ from PIL import Image
 pytest.importorskip("lightning")
 pytest.importorskip("kornia")
 
-from training.augment import Augmentation, Views
-from training.config import AugmentConfig
-from training.jpeg import jpeg
+from training.masks.augment import Augmentation, Views
+from training.masks.config import AugmentConfig
+from training.masks.jpeg import jpeg
 
 PHOTOMETRIC = ("brightness", "contrast", "saturation", "hue", "blur", "noise", "jpeg")
 MISALIGN = ("misalign_pixels", "misalign_degrees", "misalign_scale")

@@ -33,8 +33,8 @@ from torch.nn import functional
 from evafast.depth import DenseDepth, DenseDepthConfig, load_weights, save_safetensors
 from evafast.depth.precision import cpu_computes_bf16
 from evafast.errors import EvafastError, RunError, UsageError
-from training import depth_data
-from training.depth_score import score
+from training.depth import data
+from training.depth.score import score
 
 NETWORKS = {
     # thin where pixels are many, wide where they are few: 150 images/s and more on two cores
@@ -174,7 +174,7 @@ def step_batch(source, config: TrainConfig, step: int, small: bool) -> tuple[Ten
     """Pictures (N, 3, S, S) in 0..1 and targets (N, 1, S/2, S/2) of a step, S is 224 or smaller."""
     rng = np.random.default_rng([config.seed, step])
     indices = rng.integers(len(source), size=config.batch_size)
-    rgb, y = depth_data.batch(
+    rgb, y = data.batch(
         source, indices, config.seed * 1_000_003 + step, train=True, swap=config.swap
     )
     images = torch.from_numpy(rgb).permute(0, 3, 1, 2).float() / 255
@@ -333,14 +333,14 @@ def run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     refresh = None
     if args.pairs:
-        source = depth_data.Pairs(args.pairs, indoors=not args.outdoors)
+        source = data.Pairs(args.pairs, indoors=not args.outdoors)
     elif args.as_cached:
-        source = depth_data.cached(args.cache)
-        refresh = lambda: depth_data.take_in(source, args.cache)  # noqa: E731
+        source = data.cached(args.cache)
+        refresh = lambda: data.take_in(source, args.cache)  # noqa: E731
     else:
-        source = depth_data.Rendered(
-            depth_data.load(args.cache, "scenes", range(args.scenes)),
-            depth_data.load(args.cache, "things", range(args.things)),
+        source = data.Rendered(
+            data.load(args.cache, "scenes", range(args.scenes)),
+            data.load(args.cache, "things", range(args.things)),
         )
     device = torch.device(args.device)
     limit = args.minutes * 60 if args.minutes else None

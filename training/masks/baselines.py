@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from training.augment import Views
-from training.metrics import Scores, iou
+from training.masks.augment import Views
+from training.masks.metrics import Scores, iou
 
 THRESHOLDS = torch.arange(1, 256) / 255
 

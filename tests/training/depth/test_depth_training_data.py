@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from evafast.errors import UsageError
-from training import depth_data, depth_score, train_depth
+from training.depth import data, score, train
 
 
 def test_inverse_depth_is_metric_in_rooms_and_bounded_in_the_open():

@@ -29,9 +29,9 @@ from evafast import (
 from evafast.assets.loading import AssetConfig
 from evafast.sampling.recipe import ShuffledOrder
 from evafast.system.timing import StageClock
-from training.augment import Augmentation, Views, views_of
-from training.config import DataConfig
-from training.split import AssetSubset, PlacementSubset, split_assets
+from training.masks.augment import Augmentation, Views, views_of
+from training.masks.config import DataConfig
+from training.masks.split import AssetSubset, PlacementSubset, split_assets
 
 AVERAGED_SAMPLES = 256
 """Training samples from which means are taken."""

@@ -10,7 +10,7 @@ from kornia.losses import ssim_loss
 from torch import Tensor
 from torch.nn import functional
 
-from training.config import LossConfig
+from training.masks.config import LossConfig
 
 
 def dice_loss(logits: Tensor, mask: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ Depth is learned as DenseDepth does, as ``y = 1000 / depth`` with ``depth`` runn
 The open has no ten-metre end, so there ``y = 1 + 10 m / distance``: far is again 1, and
 ``distance = 10 m / (y - 1)`` brings the metres back.
 
-    python training/depth_data.py CACHE --scenes 0:6000 --things 0:3000
+    python training/data.py CACHE --scenes 0:6000 --things 0:3000
 
 renders ahead of training; training renders what is missing itself.
 """

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.augment import Views
+from training.masks.augment import Views
 
 _MARK = np.array([255, 60, 90], np.float32)
 

@@ -1,4 +1,4 @@
-"""``python -m training.evaluate CHECKPOINT``: scores beside the baselines' on the same samples."""
+"""``python -m training.masks.evaluate CHECKPOINT``: scores beside the baselines' on the same samples."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from PIL import Image
 from evafast import UsageError
 from evafast.errors import quoted
 from evafast.system.console import Console, OneLineParser, run_command, set_up_logging
-from training.augment import Views
-from training.baselines import Baselines, as_floats
-from training.checkpoint import Checkpoint, open_checkpoint
-from training.config import SPLITS
-from training.data import AVERAGED_SAMPLES, Source, open_source
-from training.metrics import Scores
-from training.model import parameter_count
-from training.pictures import sheet
-from training.train import command_of, device_of, fixed_batches
+from training.masks.augment import Views
+from training.masks.baselines import Baselines, as_floats
+from training.masks.checkpoint import Checkpoint, open_checkpoint
+from training.masks.config import SPLITS
+from training.masks.data import AVERAGED_SAMPLES, Source, open_source
+from training.masks.metrics import Scores
+from training.masks.model import parameter_count
+from training.masks.pictures import sheet
+from training.masks.train import command_of, device_of, fixed_batches
 
 COLUMNS = ("iou", "dice", "boundary_f", "iou_pooled", "rmse", "delta1", "delta2", "delta3")
 
@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )  # fmt: skip
         words = list(arguments) if arguments is not None else sys.argv[1:]
         record |= {
-            "command": "python -m training.evaluate " + shlex.join(words),
+            "command": "python -m training.masks.evaluate " + shlex.join(words),
             "date": datetime.now(UTC).date().isoformat(),
             "machine": machine(),
         }
@@ -182,7 +182,7 @@ def _draw(checkpoint: Checkpoint, device: torch.device, given: argparse.Namespac
 
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
-        prog="python -m training.evaluate",
+        prog="python -m training.masks.evaluate",
         description="Score a checkpoint on held-out samples, beside the baselines.",
     )
     add = parser.add_argument

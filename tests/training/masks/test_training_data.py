@@ -17,9 +17,9 @@ pytest.importorskip("lightning")
 pytest.importorskip("kornia")
 
 from evafast import UsageError
-from training.augment import Augmentation
-from training.config import AugmentConfig, DataConfig
-from training.data import FixedBatches, TrainingStream, mean_depth, open_source
+from training.masks.augment import Augmentation
+from training.masks.config import AugmentConfig, DataConfig
+from training.masks.data import FixedBatches, TrainingStream, mean_depth, open_source
 
 CPU = torch.device("cpu")
 

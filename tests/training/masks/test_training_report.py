@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from evafast import UsageError
-from training.config import AugmentConfig, DataConfig, LossConfig, TrainConfig
-from training.report import BEGIN, END, README, read_records, rewritten, tables
-from training.train import _parser, command_of, config_of
+from training.masks.config import AugmentConfig, DataConfig, LossConfig, TrainConfig
+from training.masks.report import BEGIN, END, README, read_records, rewritten, tables
+from training.masks.train import _parser, command_of, config_of
 
 
 def asked_for(command):
-    return config_of(_parser().parse_args(command.removeprefix("python -m training.train").split()))
+    return config_of(_parser().parse_args(command.removeprefix("python -m training.masks.train").split()))
 
 
 @pytest.mark.parametrize("config", [
@@ -25,7 +25,7 @@ def test_the_command_of_a_config_asks_for_it(config):
 
 
 def test_the_command_of_the_usual_config_is_short():
-    assert command_of(TrainConfig()) == "python -m training.train"
+    assert command_of(TrainConfig()) == "python -m training.masks.train"
     assert command_of(replace(TrainConfig(), rate=0.001)).endswith("--rate 0.001")
 
 

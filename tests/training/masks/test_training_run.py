@@ -18,12 +18,12 @@ pytest.importorskip("lightning")
 pytest.importorskip("kornia")
 
 from evafast import UsageError
-from training import evaluate, predict
-from training import export as exporting
-from training.checkpoint import open_checkpoint
-from training.config import LossConfig, TrainConfig
-from training.module import MaskDepthModule
-from training.train import BEST, CONFIG, LAST, main, train
+from training.masks import evaluate, predict
+from training.masks import export as exporting
+from training.masks.checkpoint import open_checkpoint
+from training.masks.config import LossConfig, TrainConfig
+from training.masks.module import MaskDepthModule
+from training.masks.train import BEST, CONFIG, LAST, main, train
 
 HERE = Path(__file__).parent
 
@@ -39,7 +39,7 @@ def config(data):
 @pytest.fixture(scope="module")
 def learnt(tmp_path_factory, picture_folders):
     """A tiny network trained for some seconds; its run folder."""
-    from training.config import DataConfig
+    from training.masks.config import DataConfig
 
     backgrounds, foregrounds = picture_folders
     data = DataConfig(
@@ -213,7 +213,7 @@ def test_evaluate_command_writes_a_record(learnt, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "| difference |" in shown
     record = json.loads(out.read_text())
-    assert record["command"].startswith("python -m training.evaluate")
+    assert record["command"].startswith("python -m training.masks.evaluate")
     assert record["samples"] == 16
     assert Image.open(picture).size == (4 * 48, 8 * 48)  # no depth
     assert evaluate.main(words) == 2
@@ -261,7 +261,7 @@ def test_something_else_is_no_checkpoint(tmp_path, capsys):
     for content in (b"", b"not a checkpoint", b"PK\x03\x04"):
         (tmp_path / "x.ckpt").write_bytes(content)
         assert evaluate.main([str(tmp_path / "x.ckpt"), "--device", "cpu"]) == 2
-        assert "checkpoint: expected one of training.train" in capsys.readouterr().err
+        assert "checkpoint: expected one of training.masks.train" in capsys.readouterr().err
 
 
 def test_evafast_never_imports_training():

@@ -11,10 +11,10 @@ pytest.importorskip("lightning")
 pytest.importorskip("kornia")
 
 from evafast import UsageError
-from training.baselines import Baselines
-from training.config import LossConfig
-from training.losses import dice_loss, gradient_loss, losses_of
-from training.metrics import DeltaAccuracy, Scores, boundary_f, dice, iou
+from training.masks.baselines import Baselines
+from training.masks.config import LossConfig
+from training.masks.losses import dice_loss, gradient_loss, losses_of
+from training.masks.metrics import DeltaAccuracy, Scores, boundary_f, dice, iou
 
 
 def square(top: int, left: int, side: int, size: int = 20) -> torch.Tensor:
@@ -110,7 +110,7 @@ def test_loss_weights_from_the_command_line():
 
 
 def test_baselines_choose_the_threshold_that_separates():
-    from training.augment import Views
+    from training.masks.augment import Views
 
     mask = square(3, 3, 8).float()
     background = torch.full((1, 3, 20, 20), 0.5) + 0.1 * torch.eye(20)

@@ -10,8 +10,8 @@ import torch
 
 from evafast import UsageError
 from evafast.errors import quoted
-from training.config import TrainConfig
-from training.model import MaskDepthNet, build
+from training.masks.config import TrainConfig
+from training.masks.model import MaskDepthNet, build
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Checkpoint:
 
 
 def open_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
-    """Open a checkpoint of `training.train`; nothing in it is executed.
+    """Open a checkpoint of `training.masks.train`; nothing in it is executed.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def open_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
         raise UsageError(f"checkpoint: expected a file, got none at {quoted(path)}") from None
     except (OSError, KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise UsageError(
-            f"checkpoint: expected one of training.train, got {quoted(path)} "
+            f"checkpoint: expected one of training.masks.train, got {quoted(path)} "
             f"({type(error).__name__}); name a best.ckpt or last.ckpt"
         ) from None
     return Checkpoint(

@@ -1,4 +1,4 @@
-"""``python -m training.predict CHECKPOINT BACKGROUND COMPOSITE``: mask, depth and an overlay."""
+"""``python -m training.masks.predict CHECKPOINT BACKGROUND COMPOSITE``: mask, depth and an overlay."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from evafast import UsageError
 from evafast.assets.decode import Unusable, decode
 from evafast.errors import quoted
 from evafast.system.console import OneLineParser, run_command, set_up_logging
-from training.checkpoint import Checkpoint, open_checkpoint
-from training.pictures import coloured_depth, overlay
-from training.train import device_of
+from training.masks.checkpoint import Checkpoint, open_checkpoint
+from training.masks.pictures import coloured_depth, overlay
+from training.masks.train import device_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
-        prog="python -m training.predict",
+        prog="python -m training.masks.predict",
         description="Find what was pasted, and depth. Writes PREFIX-mask.png, PREFIX-depth.npy "
         "(float32) and PREFIX-overlay.jpg (the outline, and depth in colours: near is bright).",
     )
