@@ -1,4 +1,4 @@
-"""Errors that a user can cause, each one clear line: name, expected, got, what to do."""
+"""Errors that a user can act on, each one line: name, expected, got, what to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ class EvafastError(Exception):
 
 
 class UsageError(EvafastError, ValueError):
-    """Wrong usage or unusable input: the user can mend it. Exit code 2."""
+    """Wrong usage or unusable input. Exit code 2."""
 
 
 class RunError(EvafastError, RuntimeError):
@@ -16,9 +16,9 @@ class RunError(EvafastError, RuntimeError):
 
 
 def quoted(name: object) -> str:
-    """Return a file name or other text as it may safely stand in one line.
+    """Return a file name or other text in quotes, safe to print on one line.
 
-    Newlines, control characters and undecodable bytes (surrogates) come out escaped.
+    Newlines, control characters and undecodable bytes (surrogates) are escaped.
     """
     return "'" + "".join(c if c.isprintable() else _escape(c) for c in str(name)) + "'"
 

@@ -18,18 +18,15 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from evafast.compositing import Composite, Compositor
+from evafast.compositing.compositor import Composite, Compositor
 from evafast.errors import UsageError
-from evafast.sampling.recipe import checked_indices
-from evafast.system.timing import StageClock
+from evafast.sampling.indexing import checked_indices
+from evafast.system.timing import StepTimer
 
 if TYPE_CHECKING:
     from evafast.assets.bank import Bank
-    from evafast.depth import DepthEstimator
+    from evafast.depth.estimator import DepthEstimator
     from evafast.sampling.recipe import Placements, Recipe
-
-DEPTH_CHUNK = {"cpu": 16, "cuda": 250}
-"""Samples the depth network takes at once, by device type; bounds its memory."""
 
 
 @dataclass
@@ -39,24 +36,26 @@ class Batch:
     Attributes
     ----------
     placements : Placements
-        What was pasted where, one row a sample.
+        What was pasted where, one row per sample.
     image : torch.Tensor of uint8, shape (n, 3, canvas, canvas)
         RGB composites, channels_last.
     mask : torch.Tensor of uint8, shape (n, 1, canvas, canvas)
         Coverage 0..255, or 0 and 255.
     depth : torch.Tensor of float32, shape (n, 1, canvas, canvas), or None
-        The estimator's depth in its own unit, or None with ``--depth none``.
+        In the estimator's own unit; None with ``--depth none``.
     finite : torch.Tensor of bool, shape (n,), or None
-        Whether every value of a sample's depth is finite; on the device, checked at the host.
+        Whether a sample's depth is finite everywhere; checked once it is on the host.
+    backgrounds : torch.Tensor of uint8, shape (backgrounds, canvas, canvas, 3)
+        Every background of the bank.
     """
 
     placements: Placements
     image: torch.Tensor
     mask: torch.Tensor
+    backgrounds: torch.Tensor = field(repr=False)
     depth: torch.Tensor | None = None
     finite: torch.Tensor | None = None
-    _backgrounds: torch.Tensor | None = field(default=None, repr=False)
-    _buffers: tuple[BufferRing, Composite] | None = field(default=None, repr=False)
+    _pooled: tuple[BufferPool, Composite] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.placements)
@@ -68,58 +67,22 @@ class Batch:
 
     @property
     def background(self) -> torch.Tensor:
-        """The backgrounds alone, (n, 3, canvas, canvas) uint8 channels_last; gathered when read."""
-        if self._backgrounds is None:
-            raise AttributeError("batch.background: this batch carries no backgrounds")
-        rows = torch.from_numpy(self.placements.background).to(self._backgrounds.device)
-        return self._backgrounds[rows.long()].permute(0, 3, 1, 2)
+        """Each sample's background, (n, 3, canvas, canvas) uint8, channels_last; a copy."""
+        rows = torch.from_numpy(self.placements.background).to(self.backgrounds.device)
+        return self.backgrounds[rows.long()].permute(0, 3, 1, 2)
 
     def release(self) -> None:
-        """Hand recycled buffers back; the batch must not be read after this."""
-        if self._buffers is not None:
-            ring, composite = self._buffers
-            self._buffers = None
-            ring.give(composite)
+        """Return pooled buffers; the batch must not be read after this."""
+        if self._pooled is not None:
+            pool, buffers = self._pooled
+            self._pooled = None
+            pool.release(buffers)
 
 
-@dataclass(frozen=True)
-class DeferredBatch:
-    """Placements that are composited when somebody asks, in the thread that asks.
+class BufferPool:
+    """Preallocated outputs that circulate between pipeline and consumer.
 
-    On the CPU without depth, encoder threads ask: what they composite is in their cache when they
-    encode it, and nobody waits for another thread's work.
-
-    Attributes
-    ----------
-    placements : Placements
-    compositor : Compositor
-        Not a parallel one.
-    clock : StageClock
-    """
-
-    placements: Placements
-    compositor: Compositor
-    clock: StageClock
-
-    def __len__(self) -> int:
-        return len(self.placements)
-
-    def composite(self, start: int, stop: int, out: Composite) -> Composite:
-        """Composite samples `start` to `stop` into the first rows of `out`; return those."""
-        placements = self.placements[start:stop]
-        with self.clock("composite"):
-            return self.compositor(placements, _first(out, len(placements)))
-
-
-def _first(buffers: Composite, count: int) -> Composite:
-    return Composite(buffers.image[:count], buffers.mask[:count])
-
-
-class BufferRing:
-    """A few preallocated outputs that go round between pipeline and consumer.
-
-    Fresh memory costs the CPU a page fault every 4 KiB, about as much as compositing into it. The
-    ring's size bounds how far the pipeline runs ahead: `take` waits until a batch is released.
+    Its size bounds how far the pipeline runs ahead: `acquire` waits until a batch is released.
     """
 
     def __init__(self, compositor: Compositor, batch_size: int, count: int) -> None:
@@ -127,13 +90,13 @@ class BufferRing:
         for _ in range(count):
             self._free.put(compositor.allocate(batch_size))
 
-    def take(self) -> Composite:
-        """Return a free buffer, waiting for one."""
+    def acquire(self) -> Composite:
+        """Return free buffers, waiting for some."""
         return self._free.get()
 
-    def give(self, composite: Composite) -> None:
-        """Return a buffer to the ring."""
-        self._free.put(composite)
+    def release(self, buffers: Composite) -> None:
+        """Return buffers to the pool."""
+        self._free.put(buffers)
 
 
 class Pipeline:
@@ -145,11 +108,11 @@ class Pipeline:
     recipe : Recipe
         Of this bank.
     compositor : Compositor, optional
-        ``Compositor(bank)`` when left out.
+        ``Compositor(bank)`` by default.
     depth : DepthEstimator, optional
-        No depth when left out.
-    clock : StageClock, optional
-        Is told how long each stage works.
+        No depth by default.
+    timer : StepTimer, optional
+        Counts the time of each step.
     """
 
     def __init__(
@@ -159,13 +122,13 @@ class Pipeline:
         compositor: Compositor | None = None,
         depth: DepthEstimator | None = None,
         *,
-        clock: StageClock | None = None,
+        timer: StepTimer | None = None,
     ) -> None:
         self.bank = bank
         self.recipe = recipe
         self.compositor = compositor or Compositor(bank)
         self.depth = depth
-        self.clock = clock or StageClock()
+        self.timer = timer or StepTimer()
         self._backgrounds: torch.Tensor | None = None
 
     def batches(
@@ -173,82 +136,60 @@ class Pipeline:
         indices: slice | ArrayLike | None = None,
         batch_size: int = 256,
         *,
-        ring: BufferRing | None = None,
+        pool: BufferPool | None = None,
     ) -> Iterator[Batch]:
         """Yield batches in the order of `indices`.
 
         Parameters
         ----------
         indices : slice or array_like of int, optional
-            Sample indices of the recipe; the whole recipe, row-major, when left out.
+            Sample indices of the recipe; the whole recipe, row-major, by default.
         batch_size : int
-            Samples a batch; the last may be smaller.
-        ring : BufferRing, optional
-            Recycle these buffers; every batch must then be released by whoever consumes it.
-            Batches own their memory when left out.
+            Samples per batch; the last may be smaller.
+        pool : BufferPool, optional
+            Reuse its buffers; the consumer must then release every batch. By default batches own
+            their memory.
 
         Raises
         ------
         UsageError
-            When `batch_size` is below 1.
+            If `batch_size` is below 1.
         IndexError
-            When `indices` are not integers or out of range.
+            If `indices` are not integers or out of range.
         """
-        for expected in self._split(indices, batch_size):
-            yield self.batch(expected, ring)
-
-    def deferred_batches(
-        self, indices: slice | ArrayLike | None = None, batch_size: int = 256
-    ) -> Iterator[DeferredBatch]:
-        """Yield batches, without depth, that are composited by whoever consumes them.
-
-        Parameters and errors are those of `batches`.
-        """
-        for expected in self._split(indices, batch_size):
-            yield DeferredBatch(self.recipe[expected], self.compositor, self.clock)
-
-    def _split(
-        self, indices: slice | ArrayLike | None, batch_size: int
-    ) -> Iterator[range | NDArray[np.int64]]:
         if batch_size < 1:
             raise UsageError(f"batch size: expected at least 1, got {batch_size}; raise it")
-        expected: range | NDArray[np.int64]
+        chosen: range | NDArray[np.int64]
         if isinstance(indices, slice) or indices is None:  # not unrolled: it may be very long
-            expected = range(*(indices or slice(None)).indices(len(self.recipe)))
+            chosen = range(*(indices or slice(None)).indices(len(self.recipe)))
         else:
-            expected = checked_indices(indices, len(self.recipe), "recipe index")
-        for start in range(0, len(expected), batch_size):
-            yield expected[start : start + batch_size]
+            chosen = checked_indices(indices, len(self.recipe), "recipe index")
+        for start in range(0, len(chosen), batch_size):
+            yield self.batch(chosen[start : start + batch_size], pool=pool)
 
-    def batch(self, indices: ArrayLike, ring: BufferRing | None = None) -> Batch:
+    def batch(self, indices: ArrayLike, *, pool: BufferPool | None = None) -> Batch:
         """Make one batch of these sample indices; see `batches`."""
         placements = self.recipe[indices]
-        buffers = None
-        out = None
-        if ring is not None:
-            whole = ring.take()
-            buffers = (ring, whole)
-            out = _first(whole, len(placements))
-        with self.clock.on(self.compositor.device, "composite"):
+        pooled, out = None, None
+        if pool is not None:
+            buffers = pool.acquire()
+            pooled = pool, buffers
+            count = len(placements)
+            out = Composite(buffers.image[:count], buffers.mask[:count])
+        with self.timer.on(self.compositor.device, "composite"):
             composite = self.compositor(placements, out)
         batch = Batch(
             placements=placements,
             image=composite.image.permute(0, 3, 1, 2),
             mask=composite.mask[:, None],
-            _backgrounds=self._device_backgrounds(),
-            _buffers=buffers,
+            backgrounds=self._device_backgrounds(),
+            _pooled=pooled,
         )
         if self.depth is not None:
-            with self.clock.on(self.depth.device, "depth"):
-                self._add_depth(batch, composite)
+            with self.timer.on(self.depth.device, "depth"):
+                maps = self.depth(composite.image.to(self.depth.device, non_blocking=True))
+            batch.depth, batch.finite = maps.depth[:, None], maps.finite
         return batch
-
-    def _add_depth(self, batch: Batch, composite: Composite) -> None:
-        assert self.depth is not None
-        images = composite.image.to(self.depth.device, non_blocking=True)
-        maps = [self.depth(chunk) for chunk in images.split(DEPTH_CHUNK[images.device.type])]
-        batch.depth = torch.cat([m.depth for m in maps])[:, None]
-        batch.finite = torch.cat([m.finite for m in maps])
 
     def _device_backgrounds(self) -> torch.Tensor:
         if self._backgrounds is None:

@@ -1,1 +1,1 @@
-"""Picture files and folders into a Bank of preprocessed pixels."""
+"""Image files to a Bank of preprocessed pixels."""

@@ -1,24 +1,26 @@
-"""Bank: every background and cut-out of a run as packed uint8 pixels.
+"""Bank: all backgrounds and foregrounds of a run, packed as uint8 pixels.
 
-Backgrounds stand in one array of the canvas's size. Cut-outs are ragged: their pixels lie end to
-end in one RGBA array, with an offset and a size each, so that nothing is spent on padding.
+Backgrounds share one array, as they all have the canvas's size. Foregrounds differ in size: their
+pixels are stored end to end in one RGBA array, with an offset and a size each, without padding.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evafast.assets.loading import Skipped, load_images
+from evafast.assets.preprocess import AssetConfig
+from evafast.builtin import pack_folders
 from evafast.errors import UsageError
 
-if TYPE_CHECKING:
-    from evafast.assets.loading import AssetConfig
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,14 +32,16 @@ class Bank:
     backgrounds : ndarray of uint8, shape (backgrounds, canvas, canvas, 3)
         RGB, C-contiguous.
     foreground_rgba : ndarray of uint8, shape (pixels, 4)
-        Straight (not premultiplied) RGB and coverage of all cut-outs, row by row, end to end.
+        Straight (not premultiplied) RGB and coverage of all foregrounds, row by row, end to end.
     foreground_offsets : ndarray of int64, shape (foregrounds,)
-        First pixel of each cut-out in `foreground_rgba`.
+        First pixel of each foreground in `foreground_rgba`.
     foreground_sizes : ndarray of int32, shape (foregrounds, 2)
         ``(height, width)`` in pixels.
     background_names, foreground_names : tuple of str
-        Names of the input files. `foreground_names` names the originals only: foreground i of F
+        Names of the input files. `foreground_names` has the originals only: foreground i of F
         originals has its mirror at F + i.
+    skipped : tuple of Skipped
+        Input files that could not be used.
     """
 
     backgrounds: NDArray[np.uint8]
@@ -46,6 +50,7 @@ class Bank:
     foreground_sizes: NDArray[np.int32]
     background_names: tuple[str, ...]
     foreground_names: tuple[str, ...]
+    skipped: tuple[Skipped, ...] = ()
 
     @classmethod
     def from_arrays(
@@ -66,44 +71,37 @@ class Bank:
         foregrounds : sequence of ndarray of uint8, each (height, width, 4)
             RGBA, straight alpha.
         background_names, foreground_names : sequence of str, optional
-            File names; ``bg001``, ``fg001``, ... when left out.
+            File names; ``bg001``, ``fg001``, ... by default.
         mirror : bool
-            Append the left-right mirror of every cut-out.
+            Append the left-right mirror of every foreground.
 
         Raises
         ------
         UsageError
-            When there is no background or no foreground, or one has another shape or dtype.
+            If there is no background or no foreground, one has an unexpected shape or dtype, or
+            the number of names differs from the number of arrays.
         """
         if not len(backgrounds) or not len(foregrounds):
             raise UsageError(
-                f"bank: expected at least 1 background and 1 foreground, got {len(backgrounds)} and "
-                f"{len(foregrounds)}; give more images"
+                "bank: expected at least 1 background and 1 foreground, got "
+                f"{len(backgrounds)} and {len(foregrounds)}; give more images"
             )
         canvas = np.shape(backgrounds[0])[0]
         for i, array in enumerate(backgrounds):
             _check_pixels(f"background {i}", array, (canvas, canvas, 3))
         for i, array in enumerate(foregrounds):
             _check_pixels(f"foreground {i}", array, (None, None, 4))
-        for kind, names, count in (
-            ("background", background_names, len(backgrounds)),
-            ("foreground", foreground_names, len(foregrounds)),
-        ):
-            if names is not None and len(names) != count:
-                raise UsageError(
-                    f"{kind} names: expected {count}, one a {kind}, got {len(names)}; name them all"
-                )
-        every = [np.ascontiguousarray(a) for a in foregrounds]
+        packed = [np.ascontiguousarray(a) for a in foregrounds]
         if mirror:
-            every += [np.ascontiguousarray(a[:, ::-1]) for a in foregrounds]
-        areas = np.array([a.shape[0] * a.shape[1] for a in every], dtype=np.int64)
+            packed += [np.ascontiguousarray(a[:, ::-1]) for a in foregrounds]
+        areas = np.array([a.shape[0] * a.shape[1] for a in packed], dtype=np.int64)
         return cls(
             backgrounds=_frozen(np.stack([np.asarray(b) for b in backgrounds])),
-            foreground_rgba=_frozen(np.concatenate([a.reshape(-1, 4) for a in every])),
+            foreground_rgba=_frozen(np.concatenate([a.reshape(-1, 4) for a in packed])),
             foreground_offsets=_frozen(np.cumsum(areas) - areas),
-            foreground_sizes=_frozen(np.array([a.shape[:2] for a in every], dtype=np.int32)),
-            background_names=tuple(background_names or _numbered("bg", len(backgrounds))),
-            foreground_names=tuple(foreground_names or _numbered("fg", len(foregrounds))),
+            foreground_sizes=_frozen(np.array([a.shape[:2] for a in packed], dtype=np.int32)),
+            background_names=_names("background", background_names, len(backgrounds)),
+            foreground_names=_names("foreground", foreground_names, len(foregrounds)),
         )
 
     @classmethod
@@ -113,26 +111,39 @@ class Bank:
         foregrounds: str | PathLike[str],
         config: AssetConfig | None = None,
     ) -> Bank:
-        """Load, preprocess and pack two folders of pictures.
+        """Load, preprocess and pack two folders of image files.
 
-        See `evafast.assets.loading.load_folders` for what is skipped and how to hear of it.
+        Parameters
+        ----------
+        backgrounds, foregrounds : path-like
+            Folders of photographs and of cut-outs with alpha; sub-folders are not searched.
+        config : AssetConfig, optional
+
+        Raises
+        ------
+        UsageError
+            If a folder is missing or holds no usable image, or if a file had to be skipped and
+            `config.strict` is set.
         """
-        from evafast.assets.loading import load_folders
-
-        return load_folders(backgrounds, foregrounds, config).bank
+        bg, fg, skipped = load_images(backgrounds, foregrounds, config or AssetConfig())
+        bank = cls.from_arrays(
+            list(bg.values()),
+            list(fg.values()),
+            background_names=list(bg),
+            foreground_names=list(fg),
+        )
+        return replace(bank, skipped=skipped)
 
     @classmethod
     def builtin(cls, config: AssetConfig | None = None) -> Bank:
-        """Load the built-in pack: 100 rendered backgrounds and 100 rendered cut-outs."""
-        from evafast.builtin import pack_folders
-
+        """Load the built-in pack: 100 rendered backgrounds and 100 rendered foregrounds."""
         with pack_folders() as (backgrounds, foregrounds):
             return cls.from_folders(backgrounds, foregrounds, config)
 
     @property
     def canvas(self) -> int:
         """Side of the square canvas in pixels."""
-        return self.backgrounds.shape[1]
+        return int(self.backgrounds.shape[1])
 
     @property
     def background_count(self) -> int:
@@ -145,15 +156,15 @@ class Bank:
         return len(self.foreground_offsets)
 
     def is_mirrored(self, foreground: int) -> bool:
-        """Tell whether a foreground is the mirror of an original."""
+        """Return whether a foreground is the mirror of an original."""
         return foreground >= len(self.foreground_names)
 
     def foreground_name(self, foreground: int) -> str:
-        """Return the input file's name of a foreground; a mirror has its original's."""
+        """Return the name of a foreground's input file; a mirror has its original's."""
         return self.foreground_names[foreground % len(self.foreground_names)]
 
     def foreground(self, which: int) -> NDArray[np.uint8]:
-        """Return one cut-out as (height, width, 4) uint8 RGBA, a view into the bank."""
+        """Return one foreground as (height, width, 4) uint8 RGBA, a view into the bank."""
         height, width = (int(n) for n in self.foreground_sizes[which])
         start = int(self.foreground_offsets[which])
         return self.foreground_rgba[start : start + height * width].reshape(height, width, 4)
@@ -165,30 +176,48 @@ class Bank:
             "foregrounds": [_sha256(self.foreground(i)) for i in range(self.foreground_count)],
         }
 
+    def summary(self) -> str:
+        """Return one line with the number of assets loaded and files skipped."""
+        kinds = [skipped.kind for skipped in self.skipped]
+        originals = len(self.foreground_names)
+        return (
+            f"{self.background_count} backgrounds ({kinds.count('background')} skipped), "
+            f"{originals} cut-outs ({kinds.count('foreground')} skipped)"
+            + (" and their mirrors" if self.foreground_count > originals else "")
+        )
+
 
 def _check_pixels(name: str, array: NDArray[np.uint8], expected: tuple[int | None, ...]) -> None:
     shape = np.shape(array)
     fits = len(shape) == len(expected) and all(
-        w in (None, s) and s > 0 for s, w in zip(shape, expected, strict=True)
+        e in (None, s) and s > 0 for s, e in zip(shape, expected, strict=True)
     )
     if not fits or getattr(array, "dtype", None) != np.uint8:
-        shown = ", ".join("any" if w is None else str(w) for w in expected)
+        shown = ", ".join("any" if e is None else str(e) for e in expected)
+        dtype = getattr(array, "dtype", type(array))
         raise UsageError(
-            f"{name}: expected uint8 of shape ({shown}), got {getattr(array, 'dtype', type(array))} "
-            f"of shape {shape}; convert it first"
+            f"{name}: expected uint8 of shape ({shown}), got {dtype} of shape {shape}; "
+            "convert it first"
         )
 
 
-def _frozen(array: NDArray) -> NDArray:
+def _names(kind: str, names: Sequence[str] | None, count: int) -> tuple[str, ...]:
+    if names is None:
+        prefix = {"background": "bg", "foreground": "fg"}[kind]
+        digits = max(3, len(str(count)))
+        return tuple(f"{prefix}{i:0{digits}d}" for i in range(1, count + 1))
+    if len(names) != count:
+        raise UsageError(
+            f"{kind} names: expected {count}, one per {kind}, got {len(names)}; name them all"
+        )
+    return tuple(names)
+
+
+def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
     array = np.ascontiguousarray(array)
     array.setflags(write=False)
     return array
 
 
-def _numbered(prefix: str, count: int) -> list[str]:
-    digits = max(3, len(str(count)))
-    return [f"{prefix}{i:0{digits}d}" for i in range(1, count + 1)]
-
-
 def _sha256(pixels: NDArray[np.uint8]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()

@@ -1,7 +1,7 @@
-"""Decode one picture file, or say in a few words why it cannot be used.
+"""Decode one image file, or say in a few words why it cannot be used.
 
-Nothing is trusted: a suffix, a header's size, an orientation flag. The size is judged from the
-header, before any pixel is decoded, so that a decompression bomb never gets its gigabytes.
+The suffix is ignored. The size is checked in the header, before any pixel is decoded, so a
+decompression bomb costs no memory.
 """
 
 from __future__ import annotations
@@ -16,32 +16,33 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 89_478_485
-"""Largest picture decoded: Pillow's own bound, a quarter of a GiB of RGB."""
+"""Largest image that is decoded: Pillow's own limit, a quarter of a GiB of RGB."""
 
+_ANIMATED = {"GIF", "WEBP", "PNG", "AVIF"}
 _SRGB = ImageCms.createProfile("sRGB")
 _UNREADABLE = {
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
-    errno.ELOOP: "a symbolic link that leads to itself",
-    errno.ENOENT: "gone, or a symbolic link to nothing",
+    errno.ELOOP: "a symbolic link to itself",
+    errno.ENOENT: "missing, or a broken symbolic link",
     errno.ENAMETOOLONG: "name too long",
 }
 
 
 class Unusable(Exception):
-    """Why a file is left out, in a few words."""
+    """Why a file is skipped, in a few words."""
 
 
 @dataclass
 class Decoded:
-    """A decoded picture, upright, 8 bits a channel, in sRGB as far as the file tells.
+    """A decoded image: upright, 8 bits per channel, in sRGB if the file has a colour profile.
 
     Attributes
     ----------
     image : PIL.Image.Image
-        Mode RGB, or RGBA where the file has transparency (straight alpha).
+        Mode RGB, or RGBA if the file has transparency (straight alpha).
     notes : list of str
-        What a careful person would want to know, such as "animated: first frame taken".
+        Warnings, such as ``animated: first of 3 used``.
     """
 
     image: Image.Image
@@ -49,12 +50,12 @@ class Decoded:
 
 
 def decode(path: Path) -> Decoded:
-    """Decode a file.
+    """Decode a file; of several frames or pages, the first.
 
     Raises
     ------
     Unusable
-        When the file is not a picture that can be used; the text is the reason.
+        If the file is not an image that can be used; the message is the reason.
     """
     try:
         status = path.stat()
@@ -77,7 +78,7 @@ def decode(path: Path) -> Decoded:
         if error.errno is not None:
             raise Unusable(_UNREADABLE.get(error.errno, str(error.strerror).lower())) from None
         raise Unusable(_damage(error)) from None
-    except Exception as error:  # decoders raise anything on damaged data, SyntaxError included
+    except Exception as error:  # decoders raise anything on corrupt data, even SyntaxError
         raise Unusable(_damage(error)) from None
 
 
@@ -91,18 +92,15 @@ def _upright_srgb(opened: Image.Image) -> Decoded:
     profile = opened.info.get("icc_profile")
     notes: list[str] = []
     image = _to_srgb(_to_eight_bits(ImageOps.exif_transpose(opened)), profile, notes)
-    frames = getattr(opened, "n_frames", 1)  # asked last: counting a GIF's frames moves it on
+    frames = getattr(opened, "n_frames", 1)  # last: counting the frames of a GIF seeks in it
     if frames > 1:
         what = "animated" if opened.format in _ANIMATED else "several pages"
-        notes.append(f"{what}: first of {frames} taken")
+        notes.append(f"{what}: first of {frames} used")
     return Decoded(image, notes)
 
 
-_ANIMATED = {"GIF", "WEBP", "PNG", "AVIF"}
-
-
 def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Reduce 16-bit and floating grey to 8 bits; leave every other mode as it is."""
+    """Reduce grey of more than 8 bits to 8; return every other mode unchanged."""
     if image.mode.startswith("I"):
         values = np.asarray(image, dtype=np.int64)
         if values.max(initial=0) > 255 or image.mode.startswith("I;16"):
@@ -114,20 +112,24 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
-    transparent = image.has_transparency_data
-    if not profile:
-        return image.convert("RGBA" if transparent else "RGB")
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if not transparent and image.mode in ("RGB", "L", "CMYK"):
-            converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
-            return converted if converted is not None else image
-        straight = image.convert("RGBA")
-        converted = ImageCms.profileToProfile(straight.convert("RGB"), source, _SRGB)
-        if converted is None:
-            return straight
-        converted.putalpha(straight.getchannel("A"))
-        return converted
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        notes.append("colour profile could not be applied: colours taken as sRGB")
-        return image.convert("RGBA" if transparent else "RGB")
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    if profile:
+        try:
+            return _apply_profile(image, mode, profile)
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            notes.append("colour profile could not be applied: colours taken as sRGB")
+    return image.convert(mode)
+
+
+def _apply_profile(image: Image.Image, mode: str, profile: bytes) -> Image.Image:
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    if mode == "RGB" and image.mode in ("RGB", "L", "CMYK"):  # channels of the profile itself
+        colours = image
+    else:
+        image = image.convert(mode)
+        colours = image.convert("RGB")
+    converted = ImageCms.profileToProfile(colours, source, _SRGB, outputMode="RGB")
+    assert converted is not None  # None only when converting in place
+    if mode == "RGBA":
+        converted.putalpha(image.getchannel("A"))
+    return converted

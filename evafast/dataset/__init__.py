@@ -1,4 +1,4 @@
-"""Storage: batches to disk and back, in three layouts, atomically, with the manifest last."""
+"""What a dataset is: manifest, names, formats and readers. `open_dataset` reads one back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["open_dataset"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the reader, and torch with it, when it is first asked for."""
+    """Import the reader, and torch with it, on first use."""
     if name == "open_dataset":
         from evafast.dataset.reader import open_dataset
 

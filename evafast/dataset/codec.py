@@ -1,20 +1,21 @@
-"""Codec: pixels -> JPEG or PNG bytes and back, by libraries that releases the GIL."""
+"""Codec: pixels -> JPEG or PNG bytes and back, by libraries that release the GIL."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from evafast.dataset.png import DEFLATER, encode_grey
+from evafast.dataset.png import DEFLATER, encode_gray
 from evafast.errors import RunError, UsageError
 
 IMAGE_FORMATS = {"jpeg": "jpg", "png": "png"}
-"""Formats of the composite and their suffixes."""
+"""Formats of the composites and their file suffixes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ class Codec:
     Raises
     ------
     UsageError
-        When a parameter is out of range.
+        If a parameter is out of range.
     """
 
     image_format: str = "jpeg"
@@ -53,12 +54,12 @@ class Codec:
 
     @property
     def encoder(self) -> str:
-        """Libraries and versions that make the bytes; another version may make others."""
+        """Libraries and versions that decide the bytes; other versions may write others."""
         return f"opencv {cv2.__version__}, {DEFLATER}"
 
     def encode_images(self, images: NDArray[np.uint8]) -> list[bytes]:
-        """Encode composites, (n, height, width, 3) uint8 RGB; a few at once stay in the cache."""
-        # End to end they are one tall picture: one call turns all.
+        """Encode composites, (n, height, width, 3) uint8 RGB; a few at a time stay in the cache."""
+        # End to end they are one tall image: one call swaps the channels of all.
         tall = images.reshape(-1, *images.shape[2:])
         bgr = cv2.cvtColor(tall, cv2.COLOR_RGB2BGR).reshape(images.shape)
         if self.image_format == "png":
@@ -66,35 +67,35 @@ class Codec:
         return [_encoded(".jpg", i, [cv2.IMWRITE_JPEG_QUALITY, self.quality]) for i in bgr]
 
     def encode_masks(self, masks: NDArray[np.uint8]) -> list[bytes]:
-        """Encode masks, (n, height, width) uint8, without loss."""
-        return encode_grey(masks, smooth=False)
+        """Encode masks, (n, height, width) uint8, losslessly."""
+        return encode_gray(masks, smooth=False)
 
     def encode_depths(self, codes: NDArray[np.unsignedinteger]) -> list[bytes]:
-        """Encode depth codes, (n, height, width) uint8 or uint16, without loss."""
-        return encode_grey(codes, smooth=True)
+        """Encode depth codes, (n, height, width) uint8 or uint16, losslessly."""
+        return encode_gray(codes, smooth=True)
 
 
 @contextmanager
-def one_thread_a_picture() -> Iterator[None]:
-    """Keep OpenCV from sharing a picture among threads of its own: encoder threads take whole ones.
+def single_threaded_opencv() -> Iterator[None]:
+    """Keep OpenCV's own threads out of the encoder threads' way.
 
-    They yield the processor to each other without end while they wait.
+    They would share each image among them, and spin while they wait.
     """
-    usual = cv2.getNumThreads()
+    threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
         yield
     finally:
-        cv2.setNumThreads(usual)
+        cv2.setNumThreads(threads)
 
 
 def encode_asset(pixels: NDArray[np.uint8]) -> bytes:
-    """Encode a preprocessed asset, RGB or RGBA uint8, as PNG; colours under alpha 0 too."""
+    """Encode a preprocessed asset, RGB or RGBA uint8, as PNG, with colours under alpha 0."""
     swap = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
     return _encoded(".png", cv2.cvtColor(pixels, swap), [])
 
 
-def decode_picture(data: bytes, name: str) -> NDArray:
+def decode_image(data: bytes, name: str) -> NDArray[Any]:
     """Decode JPEG or PNG bytes that this package wrote.
 
     Returns
@@ -105,7 +106,7 @@ def decode_picture(data: bytes, name: str) -> NDArray:
     Raises
     ------
     RunError
-        When the bytes are damaged; the text has `name`.
+        If the bytes are damaged; the message has `name`.
     """
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     if pixels is None:
@@ -115,7 +116,7 @@ def decode_picture(data: bytes, name: str) -> NDArray:
     return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
 
 
-def _encoded(suffix: str, pixels: NDArray, options: list[int]) -> bytes:
+def _encoded(suffix: str, pixels: NDArray[Any], options: list[int]) -> bytes:
     done, data = cv2.imencode(suffix, pixels, options)
     if not done:
         raise RunError(

@@ -1,6 +1,7 @@
-"""Names: of samples, of exported assets, of parts. One place, so that writer and reader agree.
+"""Names of samples and files: one place, so that writer and reader agree.
 
-Names hold ASCII letters, digits, ``_`` and ``-`` only: never a dot, at which WebDataset cuts keys.
+Sample names hold ASCII letters, digits, ``_`` and ``-`` only: never a dot, at which WebDataset
+cuts keys.
 """
 
 from __future__ import annotations
@@ -9,30 +10,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from evafast.sampling.recipe import Placements, Recipe
+    from evafast.sampling.recipe import Placements
 
-IMAGE_FOLDER = "fg_bg"
-MASK_FOLDER = "fg_bg_mask"
-DEPTH_FOLDER = "fg_bg_depth"
+FOLDERS = {"image": "fg_bg", "mask": "fg_bg_mask", "depth": "fg_bg_depth"}
+"""Exported folder (or archive) by field of a sample."""
+
 MANIFEST = "manifest.json"
-SAMPLES = "samples.csv"
+SAMPLES_CSV = "samples.csv"
 DEPTH_RANGE = "depth_range.npy"
-SHARD_INDEX = "shards/index.json"
-
-
-def shard_name(part: int) -> str:
-    """Return a shard's path in the data set."""
-    return f"shards/shard-{part:06d}.tar"
-
-
-def checksum_name(part: int) -> str:
-    """Return the path of the checksum list of a part of the folder layout."""
-    return f"checksums/part-{part:06d}.sha256"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Names:
-    """Numbers samples and assets from 1, wider where there are more.
+class SampleNames:
+    """Numbers samples and assets from 1, in wider fields where there are more.
 
     Parameters
     ----------
@@ -44,27 +34,26 @@ class Names:
     foregrounds: int
     placements: int
 
-    @classmethod
-    def of(cls, recipe: Recipe) -> Names:
-        """Return the names of a recipe's samples."""
-        return cls(
-            backgrounds=recipe.background_count,
-            foregrounds=recipe.foreground_count,
-            placements=recipe.placements,
-        )
-
-    def background(self, which: int) -> str:
+    def background(self, number: int) -> str:
         """Return ``bg001`` for background 0."""
-        return f"bg{which + 1:0{max(3, len(str(self.backgrounds)))}d}"
+        return f"bg{number + 1:0{_digits(self.backgrounds, 3)}d}"
 
-    def foreground(self, which: int) -> str:
+    def foreground(self, number: int) -> str:
         """Return ``fg001`` for foreground 0."""
-        return f"fg{which + 1:0{max(3, len(str(self.foregrounds)))}d}"
+        return f"fg{number + 1:0{_digits(self.foregrounds, 3)}d}"
+
+    def background_files(self) -> list[str]:
+        """Return the path of every exported background."""
+        return [f"bg/{self.background(i)}.png" for i in range(self.backgrounds)]
+
+    def foreground_files(self) -> list[str]:
+        """Return the path of every exported foreground, mirrors included."""
+        return [f"fg/{self.foreground(i)}.png" for i in range(self.foregrounds)]
 
     def samples(self, placements: Placements) -> list[str]:
         """Return ``bg001_fg001_01``, ... for a batch."""
-        b, f = max(3, len(str(self.backgrounds))), max(3, len(str(self.foregrounds)))
-        p = max(2, len(str(self.placements)))
+        b, f = _digits(self.backgrounds, 3), _digits(self.foregrounds, 3)
+        p = _digits(self.placements, 2)
         rows = zip(
             placements.background.tolist(),
             placements.foreground.tolist(),
@@ -73,6 +62,12 @@ class Names:
         )
         return [f"bg{i + 1:0{b}d}_fg{j + 1:0{f}d}_{k + 1:0{p}d}" for i, j, k in rows]
 
-    def background_of(self, sample: str) -> str:
-        """Return the background's part of a sample's name."""
-        return sample.partition("_")[0]
+
+def _digits(count: int, least: int) -> int:
+    return max(least, len(str(count)))
+
+
+def sample_path(sample: str, field: str, image_suffix: str) -> str:
+    """Return the path of a sample's file in the folder format, which zip archives keep too."""
+    suffix = image_suffix if field == "image" else "png"
+    return f"{FOLDERS[field]}/{sample.partition('_')[0]}/{sample}.{suffix}"

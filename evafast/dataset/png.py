@@ -1,9 +1,7 @@
-"""Grey PNG in a few lines around zlib-ng, which deflates masks and depth maps about thrice as fast.
+"""Greyscale PNG in a few lines over zlib-ng, which deflates masks and depth maps fast.
 
-OpenCV's PNG encoder took a third of a run's time on masks and more on depth (the figures are in
-the records of benchmarks/bench_encoding.py). Where zlib-ng is not installed Python's own zlib
-deflates; the manifest names the one that did, for their bytes differ. The bytes of either are the
-same on every processor (zlib-ng's since 2.2).
+OpenCV's PNG encoder took a third of a run's time on masks and more on depth (see the records of
+benchmarks/bench_encoding.py). The bytes are the same on every processor since zlib-ng 2.2.
 
 References
 ----------
@@ -16,23 +14,15 @@ from __future__ import annotations
 import struct
 import zlib
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from zlib_ng import zlib_ng
 
-zlib_ng: Any
-try:
-    from zlib_ng import zlib_ng
-
-    DEFLATER = f"zlib-ng {zlib_ng.ZLIBNG_RUNTIME_VERSION}"
-except ImportError:
-    zlib_ng = None
-    DEFLATER = f"zlib {zlib.ZLIB_RUNTIME_VERSION}"
+DEFLATER = f"zlib-ng {zlib_ng.ZLIBNG_RUNTIME_VERSION}"
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NONE, _UP = 0, 2  # filter types
-_BUFFER = 15, 9  # window bits, memory level
 _LENGTH = struct.Struct(">I")
 _IDAT_CRC = zlib.crc32(b"IDAT")
 
@@ -44,21 +34,21 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 _END = _chunk(b"IEND", b"")
 
 
-def encode_grey(pixels: NDArray[np.unsignedinteger], *, smooth: bool) -> list[bytes]:
-    """Encode grey pictures as PNG, without loss.
+def encode_gray(pixels: NDArray[np.unsignedinteger], *, smooth: bool) -> list[bytes]:
+    """Encode greyscale images as PNG, losslessly.
 
     Parameters
     ----------
     pixels : ndarray of uint8 or uint16, shape (n, height, width)
-        A few at once stay in the cache.
+        A few at a time stay in the cache.
     smooth : bool
-        Store differences to the row above: for depth maps. Otherwise the values themselves: for
-        masks, which are mostly flat.
+        Store differences to the row above, for depth maps, not the values themselves, for masks,
+        which are mostly flat.
 
     Returns
     -------
     list of bytes
-        A file a picture.
+        One file per image.
     """
     count, height, width = pixels.shape
     rows = pixels.astype(pixels.dtype.newbyteorder(">"), copy=False).view(np.uint8)
@@ -70,21 +60,13 @@ def encode_grey(pixels: NDArray[np.unsignedinteger], *, smooth: bool) -> list[by
     else:
         lines[..., 1:] = rows
     head = _head(width, height, 8 * pixels.dtype.itemsize)
-    return [_file(head, _deflate(picture, smooth)) for picture in lines]
+    return [_file(head, zlib_ng.compress(image.data, 1)) for image in lines]
 
 
 def _file(head: bytes, data: bytes) -> bytes:
     checksum = zlib.crc32(data, _IDAT_CRC)
     size = _LENGTH.pack(len(data))
     return b"".join((head, size, b"IDAT", data, _LENGTH.pack(checksum), _END))
-
-
-def _deflate(lines: NDArray[np.uint8], smooth: bool) -> bytes:
-    if zlib_ng is not None:
-        return zlib_ng.compress(lines.data, 1)
-    strategy = zlib.Z_FILTERED if smooth else zlib.Z_RLE
-    packer = zlib.compressobj(1, zlib.DEFLATED, *_BUFFER, strategy)
-    return packer.compress(lines.data) + packer.flush()
 
 
 @cache

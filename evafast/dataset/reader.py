@@ -1,188 +1,210 @@
-"""Reading back: `open_dataset` gives from disk the batches that the pipeline gives live."""
+"""Reading back: `open_dataset` gives from disk what the pipeline gives live."""
 
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import Any, overload
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Dataset
 
-from evafast.dataset.codec import decode_picture
+from evafast.dataset.codec import decode_image
+from evafast.dataset.formats import open_format
 from evafast.dataset.manifest import read_manifest
-from evafast.dataset.members import Members, fields_of
-from evafast.dataset.naming import DEPTH_RANGE, Names
-from evafast.dataset.sample import Part
+from evafast.dataset.naming import DEPTH_RANGE
 from evafast.dataset.store import Store, open_store
+from evafast.dataset.stream import StoredStream
+from evafast.depth.encoding import EncodedDepth, decode
 from evafast.errors import RunError
 from evafast.pipeline import Batch
-from evafast.sampling.recipe import Recipe, checked_indices
-
-if TYPE_CHECKING:
-    from evafast.dataset.stream import StoredStream
-    from evafast.sampling.recipe import Placements
+from evafast.sampling.indexing import checked_indices
 
 
 def open_dataset(path: str | PathLike[str]) -> StoredDataset:
-    """Open a data set that ``evafast.generate`` finished, whatever its layout.
+    """Open a finished dataset, whatever its format.
 
     Parameters
     ----------
     path : path-like
         Its folder, or an fsspec address.
 
-    Returns
-    -------
-    StoredDataset
-
     Raises
     ------
     UsageError
-        When there is no finished data set.
+        If there is no finished dataset.
     """
     return StoredDataset(open_store(path))
 
 
-def stored_recipe(manifest: dict) -> Recipe:
-    """Return the recipe that a data set was made by."""
-    return Recipe(
-        background_count=len(manifest["backgrounds"]),
-        foreground_sizes=[(f["height"], f["width"]) for f in manifest["foregrounds"]],
-        placements=manifest["placements"],
-        seed=manifest["seed"],
-        canvas=manifest["canvas"],
-    )
-
-
-class StoredDataset(Dataset):
+class StoredDataset(Dataset[Any]):
     """A map-style dataset over samples on disk; position i is the i-th sample written.
 
-    ``dataset[i]``, ``dataset[a:b]`` and ``dataset[array]`` all give a `Batch`. With a DataLoader,
-    whole batches are read at once::
+    ``dataset[i]`` is a dict of tensors, so a plain DataLoader works; ``dataset[a:b]`` and
+    ``dataset[array]`` are a `Batch`, as a sampler of batches gets::
 
-        DataLoader(dataset, batch_size=64, shuffle=True, collate_fn=dataset.collate)
+        DataLoader(dataset, batch_size=64, shuffle=True)
+        DataLoader(dataset, sampler=BatchSampler(...), batch_size=None)
 
     Attributes
     ----------
-    manifest : dict
+    manifest : Manifest
     recipe : Recipe
-        The stored sample at position i is ``recipe.order[i]``.
-    names : Names
+        The sample at position i is ``recipe.order[i]``.
+    names : SampleNames
     """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.manifest = read_manifest(store)
-        self.recipe = stored_recipe(self.manifest)
-        self.names = Names.of(self.recipe)
-        self._members = Members(store, self.manifest)
-        self._ranges: NDArray[np.float32] | None = None
+        self.plan = self.manifest.plan
+        self.recipe = self.plan.recipe
+        self.names = self.plan.names
+        self._format = open_format(store, self.plan)
+        self._depth_range: NDArray[np.float32] | None = None
         self._backgrounds: torch.Tensor | None = None
 
     def __len__(self) -> int:
-        return self.manifest["samples"]
+        return self.plan.samples
 
-    def __getitem__(self, which: int | slice | ArrayLike) -> Batch:
-        """Read the samples at these positions."""
-        return self.__getitems__(which)
+    @overload
+    def __getitem__(self, position: int) -> dict[str, Any]: ...
 
-    def __getitems__(self, positions: int | slice | ArrayLike) -> Batch:
-        """Read a batch.
+    @overload
+    def __getitem__(self, position: slice | ArrayLike) -> Batch: ...
+
+    def __getitem__(self, position: int | slice | ArrayLike) -> dict[str, Any] | Batch:
+        """Read one sample, or a batch.
+
+        Returns
+        -------
+        dict or Batch
+            For an integer a dict: ``index`` (int), ``name`` (str), ``background`` and ``image``
+            (3, canvas, canvas) uint8, ``mask`` (1, canvas, canvas) uint8 and, with depth,
+            ``depth`` (1, canvas, canvas) float32. A `Batch` for a slice or an array.
 
         Raises
         ------
         IndexError
-            When a position is not an integer or out of range.
+            If a position is not an integer or out of range.
         RunError
-            When a file is missing or does not decode; the text names it.
+            If a file is missing or does not decode; the message names it.
         """
-        rows = checked_indices(positions, len(self), "position")
-        placements = self.recipe[self.recipe.order[rows]]
+        batch = self._read(checked_indices(position, len(self), "position"))
+        if np.ndim(position) if not isinstance(position, slice) else True:
+            return batch
+        sample = {
+            "index": int(batch.index[0]), "name": self.names.samples(batch.placements)[0],
+            "background": batch.background[0], "image": batch.image[0], "mask": batch.mask[0],
+        }  # fmt: skip
+        return sample if batch.depth is None else {**sample, "depth": batch.depth[0]}
+
+    def _read(self, positions: NDArray[np.int64]) -> Batch:
+        placements = self.placements_at(positions)
+        count, side = len(positions), self.recipe.canvas
+        image = torch.empty((count, side, side, 3), dtype=torch.uint8)
+        mask = torch.empty((count, side, side), dtype=torch.uint8)
+        codes: list[NDArray[np.unsignedinteger]] = []
         names = self.names.samples(placements)
-        side = self.recipe.canvas
-        image = torch.empty((len(rows), side, side, 3), dtype=torch.uint8)
-        mask = torch.empty((len(rows), side, side), dtype=torch.uint8)
-        depth: list[NDArray] = []
-        for i, (position, name) in enumerate(zip(rows.tolist(), names, strict=True)):
-            files = self.read_sample(position, name)
-            image[i] = torch.from_numpy(decode_picture(files["image"], f"{name} image"))
-            mask[i] = torch.from_numpy(decode_picture(files["mask"], f"{name} mask"))
+        for i, (position, name) in enumerate(zip(positions.tolist(), names, strict=True)):
+            files = self.read_files(position, name)
+            image[i] = torch.from_numpy(decode_image(files["image"], f"{name} image"))
+            mask[i] = torch.from_numpy(decode_image(files["mask"], f"{name} mask"))
             if "depth" in files:
-                depth.append(decode_picture(files["depth"], f"{name} depth"))
+                codes.append(decode_image(files["depth"], f"{name} depth"))
         batch = Batch(
-            placements=placements,
-            image=image.permute(0, 3, 1, 2),
-            mask=mask[:, None],
-            _backgrounds=self._all_backgrounds(),
-        )
-        if self.manifest["depth"]:
-            codes = np.stack(depth) if depth else np.empty((0, side, side), np.uint8)
-            batch.depth = self._decode_depth(codes, rows)
-            batch.finite = torch.ones(len(rows), dtype=torch.bool)
+            placements=placements, image=image.permute(0, 3, 1, 2), mask=mask[:, None],
+            backgrounds=self._all_backgrounds(),
+        )  # fmt: skip
+        if self.plan.depth:
+            stacked = np.stack(codes) if codes else np.empty((0, side, side), np.uint8)
+            batch.depth = self._decode_depth(stacked, positions)
+            batch.finite = torch.ones(count, dtype=torch.bool)
         return batch
 
-    def read_sample(
+    def read_files(
         self, position: int, name: str, fields: Sequence[str] | None = None
     ) -> dict[str, bytes]:
-        """Return the bytes of each file (or of those in `fields`) of the sample at a position."""
-        size = self.manifest["samples_per_part"]
-        number, row = divmod(position, size)
-        part = Part(number, number * size, min((number + 1) * size, len(self)))
-        return {
-            field: self._members.read(part, row, name, field)
-            for field in fields or fields_of(self.manifest)
-        }
+        """Return the files of the sample at a position, by field.
 
-    def _read(self, name: str) -> bytes:
+        Parameters
+        ----------
+        position : int
+        name : str
+            The sample's name.
+        fields : sequence of str, optional
+            Of ``image``, ``mask`` and ``depth``; all by default.
+
+        Raises
+        ------
+        RunError
+            If a file is not where the manifest says.
+        """
+        number, row = divmod(position, self.plan.samples_per_shard)
+        record = self.manifest.shards[number]
+        files = {}
+        for field in fields or self.plan.fields:
+            try:
+                files[field] = self._format.read(record, row, name, field)
+            except (OSError, IndexError, ValueError, struct.error) as error:
+                raise self._missing(f"{name} {field}", error) from None
+        return files
+
+    def _missing(self, name: str, error: Exception) -> RunError:
+        return RunError(
+            f"{name}: expected it in {self.store}, got none ({error}); "
+            "run python -m evafast.inspect verify on it"
+        )
+
+    def _read_file(self, name: str) -> bytes:
         try:
             return self.store.read(name)
         except OSError as error:
-            raise RunError(
-                f"{name}: expected it in {self.store}, got none ({error}); "
-                "run python -m evafast.inspect verify on it"
-            ) from None
+            raise self._missing(name, error) from None
 
-    def read_asset(self, name: str) -> NDArray[np.uint8]:
-        """Return the pixels of a file of ``bg/`` or ``fg/``; RunError when it is not there."""
-        return decode_picture(self._read(name), name)
+    def read_asset(self, file: str) -> NDArray[np.uint8]:
+        """Return the pixels of a file of ``bg/`` or ``fg/``; RunError if it is missing."""
+        return decode_image(self._read_file(file), file)
 
-    def placements_at(self, positions: slice | ArrayLike) -> Placements:
-        """Return what was pasted where, without reading any picture."""
+    def placements_at(self, positions: slice | ArrayLike) -> Any:
+        """Return the `Placements` of stored samples, without reading any image."""
         return self.recipe[self.recipe.order[positions]]
 
-    def stream(self, batch_size: int = 64, **options: int) -> StoredStream:
+    def location(self, position: int, name: str) -> dict[str, str]:
+        """Return where a sample's composite is; see `Format.location`."""
+        shard = self.plan.shard(position // self.plan.samples_per_shard)
+        return self._format.location(shard, name)
+
+    def stream(
+        self, batch_size: int = 64, *, rank: int = 0, world_size: int = 1, seed: int = 0
+    ) -> StoredStream:
         """Return an iterable dataset of batches, split by rank and worker; see `StoredStream`."""
-        from evafast.dataset.stream import StoredStream
+        return StoredStream(
+            self, self.plan.samples_per_shard, batch_size, rank=rank, world_size=world_size,
+            seed=seed,
+        )  # fmt: skip
 
-        return StoredStream(self, batch_size, **options)
-
-    @staticmethod
-    def collate(batch: Batch) -> Batch:
-        """Return the batch as it is: `__getitems__` made a whole one."""
-        return batch
-
-    def _decode_depth(self, codes: NDArray, rows: NDArray[np.int64]) -> torch.Tensor:
-        from evafast.depth.encoding import EncodedDepth, decode
-
-        if self._ranges is None:
-            self._ranges = np.load(io.BytesIO(self._read(DEPTH_RANGE)))
-        low, high = torch.from_numpy(self._ranges[rows]).unbind(1)
+    def _decode_depth(
+        self, codes: NDArray[np.unsignedinteger], positions: NDArray[np.int64]
+    ) -> torch.Tensor:
+        assert self.plan.depth
+        assert self.plan.depth_encoding in ("minmax8", "metric16")
+        if self._depth_range is None:
+            self._depth_range = np.load(io.BytesIO(self._read_file(DEPTH_RANGE)))
+        low, high = torch.from_numpy(self._depth_range[positions]).unbind(1)
         encoded = EncodedDepth(
             codes=torch.from_numpy(codes), low=low, high=high,
-            encoding=self.manifest["depth_encoding"],
-            metres_per_unit=self.manifest["depth"]["metres_per_unit"],
+            encoding=self.plan.depth_encoding,  # type: ignore[arg-type]
+            metres_per_unit=self.plan.depth.metres_per_unit,
         )  # fmt: skip
         return decode(encoded)[:, None]
 
     def _all_backgrounds(self) -> torch.Tensor:
         if self._backgrounds is None:
-            pictures = [
-                self.read_asset(f"bg/{self.names.background(i)}.png")
-                for i in range(self.recipe.background_count)
-            ]
-            self._backgrounds = torch.from_numpy(np.stack(pictures))
+            images = [self.read_asset(file) for file in self.names.background_files()]
+            self._backgrounds = torch.from_numpy(np.stack(images))
         return self._backgrounds

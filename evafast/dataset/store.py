@@ -1,7 +1,7 @@
-"""Store: where a data set lies, a local folder or any fsspec address, with atomic files.
+"""Store: where a dataset lies, a local folder or any fsspec address, with atomic files.
 
-A file appears under its name only when it is whole: locally it is written under a temporary name,
-flushed and renamed; remotely it is committed in one piece.
+A file appears under its name only when it is complete: locally it is written under a temporary
+name, flushed and renamed; remotely it is committed in one operation.
 """
 
 from __future__ import annotations
@@ -9,16 +9,69 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, TypeAlias, cast
+from typing import Any, BinaryIO, Protocol, cast
 
-from evafast.dataset.direct import create_direct
 from evafast.errors import RunError, UsageError, quoted
 
 WORKING_FOLDER = ".evafast"
-"""Holds plan, journal, lock and unfinished files of a run; then only the manifest's copy."""
+"""Holds a run's plan, journal, lock and unfinished files; afterwards only the manifest's copy."""
+
+
+class NewFile(Protocol):
+    """A file being written; it appears when it is committed, or never."""
+
+    def write(self, data: bytes) -> int:
+        """Append bytes."""
+
+    def commit(self) -> None:
+        """Make the file appear under its name, flushed to the disk."""
+
+    def discard(self) -> None:
+        """Drop the file; does nothing after `commit`."""
+
+
+class Store(Protocol):
+    """Where a dataset lies. Names are relative paths with ``/``."""
+
+    def one_line_errors(self) -> Any:
+        """Return a context that turns errors of the file system into a `RunError` of one line."""
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes; FileNotFoundError if it is missing."""
+
+    def read_range(self, name: str, offset: int, size: int) -> bytes:
+        """Return `size` bytes of a file from `offset` on."""
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading."""
+
+    def exists(self, name: str) -> bool:
+        """Return whether a complete file is there."""
+
+    def size(self, name: str) -> int:
+        """Return a file's size in bytes."""
+
+    def names(self) -> list[str]:
+        """Return the names of all files, sorted, except those of the working folder."""
+
+    def create(self, name: str) -> NewFile:
+        """Start writing a file."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a small file atomically."""
+
+    def clear_working_folder(self, keep: str) -> None:
+        """Empty the working folder, which only evafast writes, except for one file."""
+
+    def locked(self) -> Any:
+        """Return a context that holds the dataset for this process.
+
+        The lock ends with the process, however that ends. UsageError if another run holds it.
+        """
 
 
 def open_store(out: str | os.PathLike[str]) -> Store:
@@ -27,7 +80,7 @@ def open_store(out: str | os.PathLike[str]) -> Store:
     Raises
     ------
     UsageError
-        When the address's protocol is not known to fsspec or its package is missing.
+        If fsspec does not know the address's protocol, or its package is missing.
     """
     text = os.fspath(out)
     if "://" in text and not text.startswith("file://"):
@@ -36,7 +89,18 @@ def open_store(out: str | os.PathLike[str]) -> Store:
 
 
 @contextmanager
-def _in_one_line(where: str) -> Iterator[None]:
+def creating(store: Store, name: str) -> Iterator[NewFile]:
+    """Write a file that appears if the block succeeds, and never otherwise."""
+    file = store.create(name)
+    try:
+        yield file
+        file.commit()
+    finally:
+        file.discard()
+
+
+@contextmanager
+def _one_line_errors(where: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -44,99 +108,78 @@ def _in_one_line(where: str) -> Iterator[None]:
             raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RunError(
-                f"out: no space left at {where}; free some and run the same command again: it "
-                "goes on where it stopped"
+                f"out: no space left at {where}; free some and run the same command to resume"
             ) from None
         raise RunError(
-            f"out: {error.strerror or error} at {where}; mend it and run the same command again"
+            f"out: {error.strerror or error} at {where}; fix this and run the same command again"
         ) from None
 
 
 class LocalStore:
-    """A folder on this machine."""
+    """A folder on this machine; see `Store`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         if os.path.lexists(root) and not root.is_dir():
-            raise UsageError(f"expected a folder, got {quoted(root)}, which is none; choose another")
+            raise UsageError(
+                f"out: expected a folder, got {quoted(root)}, which is a file; choose another"
+            )
 
     def __str__(self) -> str:
         return str(self.root)
 
-    @property
-    def is_local(self) -> bool:
-        """Whether files are on this machine, where parts may be staged and renamed."""
-        return True
-
-    def failing_in_one_line(self) -> AbstractContextManager[None]:
-        """Turn what the file system refuses inside the block into a clear line."""
-        return _in_one_line(str(self.root))
+    def one_line_errors(self) -> Any:
+        """See `Store`."""
+        return _one_line_errors(str(self.root))
 
     def path(self, name: str) -> Path:
-        """Return the path of a file of the data set."""
+        """Return the path of a file of the dataset."""
         return self.root / name
 
     def read(self, name: str) -> bytes:
-        """Return a file's bytes; FileNotFoundError when it is not there."""
+        """See `Store`."""
         return self.path(name).read_bytes()
 
+    def read_range(self, name: str, offset: int, size: int) -> bytes:
+        """See `Store`."""
+        with open(f"{self.root}/{name}", "rb", buffering=0) as stream:
+            stream.seek(offset)
+            return stream.read(size)
+
     def open(self, name: str) -> BinaryIO:
-        """Open a file for reading."""
+        """See `Store`."""
         return self.path(name).open("rb")
 
     def exists(self, name: str) -> bool:
-        """Tell whether a file is there, whole."""
+        """See `Store`."""
         return self.path(name).is_file()
 
     def size(self, name: str) -> int:
-        """Return a file's size in bytes."""
+        """See `Store`."""
         return self.path(name).stat().st_size
 
-    def names(self, folder: str = "") -> list[str]:
-        """Return the names of all files at and below a folder, sorted, but for the working ones."""
-        base = self.path(folder)
+    def names(self) -> list[str]:
+        """See `Store`."""
         found = []
-        for parent, folders, files in os.walk(base):
+        for parent, folders, files in os.walk(self.root):
             if parent == str(self.root):
                 folders[:] = [f for f in folders if f != WORKING_FOLDER]
             links = [f for f in folders if os.path.islink(os.path.join(parent, f))]
-            files += links  # not followed, but there: what lies behind them is somebody's
+            files += links  # not followed, but there: what they lead to belongs to somebody
             found += [os.path.relpath(os.path.join(parent, f), self.root) for f in files]
         return sorted(name.replace(os.sep, "/") for name in found)
 
-    @contextmanager
-    def writing(self, name: str, *, large: bool = False) -> Iterator[BinaryIO]:
-        """Write a file that appears when the block ends well, and not at all otherwise.
-
-        A `large` one, written from start to end, goes past the system's cache.
-        """
-        temporary = self.path(f"{WORKING_FOLDER}/{name.replace('/', '+')}.tmp")
-        target = self.path(name)
-        with _in_one_line(str(self.root)):
-            temporary.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with create_direct(temporary) if large else temporary.open("wb") as stream:
-                    yield stream
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(temporary, target)
-            except BaseException:
-                with suppress(OSError):
-                    temporary.unlink()
-                raise
+    def create(self, name: str) -> NewFile:
+        """See `Store`."""
+        return _NewLocalFile(self, name)
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a whole small file atomically."""
-        with self.writing(name) as stream:
-            stream.write(data)
-
-    def remove(self, name: str) -> None:
-        """Remove a file that this run made."""
-        self.path(name).unlink(missing_ok=True)
+        """See `Store`."""
+        with creating(self, name) as file:
+            file.write(data)
 
     def clear_working_folder(self, keep: str) -> None:
-        """Empty the working folder, which only evafast writes, but for one file."""
+        """See `Store`."""
         for entry in self.path(WORKING_FOLDER).iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
@@ -145,16 +188,10 @@ class LocalStore:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the data set for this process; the lock ends with the process, however it ends.
-
-        Raises
-        ------
-        UsageError
-            When another run holds it.
-        """
+        """See `Store`."""
         from filelock import FileLock, Timeout
 
-        with _in_one_line(str(self.root)):
+        with self.one_line_errors():
             self.path(WORKING_FOLDER).mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.path(f"{WORKING_FOLDER}/lock"), timeout=0)
             try:
@@ -170,100 +207,146 @@ class LocalStore:
             lock.release()
 
 
-class RemoteStore:
-    """A folder at an fsspec address; whoever uses it sees to it that one run writes at a time."""
+class _NewLocalFile:
+    def __init__(self, store: LocalStore, name: str) -> None:
+        self._store = store
+        self._target = store.path(name)
+        self._temporary = store.path(f"{WORKING_FOLDER}/{name.replace('/', '+')}.tmp")
+        with store.one_line_errors():
+            self._temporary.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = self._temporary.open("wb")
 
-    is_local = False
+    def write(self, data: bytes) -> int:
+        with self._store.one_line_errors():
+            return self._stream.write(data)
+
+    def commit(self) -> None:
+        with self._store.one_line_errors():
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+            self._stream.close()
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(self._temporary, self._target)
+
+    def discard(self) -> None:
+        with suppress(OSError):
+            self._stream.close()
+        with suppress(OSError):
+            self._temporary.unlink()
+
+
+class RemoteStore:
+    """A folder at an fsspec address; see `Store`. Nothing locks it: only one run may write it."""
 
     def __init__(self, url: str) -> None:
         import fsspec
 
+        self._url = url
         try:
             self._files, self._root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:
             raise UsageError(
                 f"out: cannot open {quoted(url)}: {' '.join(str(error).split())}"
             ) from None
-        self._url = url
+        self._streams = threading.local()
 
     def __str__(self) -> str:
         return self._url
 
-    def failing_in_one_line(self) -> AbstractContextManager[None]:
-        """Turn what the file system refuses inside the block into a clear line."""
-        return _in_one_line(self._url)
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave open streams behind: another process opens its own."""
+        return {**self.__dict__, "_streams": None}
 
-    def _at(self, name: str) -> str:
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _streams=threading.local())
+
+    def one_line_errors(self) -> Any:
+        """See `Store`."""
+        return _one_line_errors(self._url)
+
+    def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}" if name else self._root
 
     def read(self, name: str) -> bytes:
-        """Return a file's bytes; FileNotFoundError when it is not there."""
-        return self._files.cat_file(self._at(name))
+        """See `Store`."""
+        return cast(bytes, self._files.cat_file(self._path(name)))
+
+    def read_range(self, name: str, offset: int, size: int) -> bytes:
+        """See `Store`; streams stay open, one per thread, for fsspec to read ahead in them."""
+        streams = self._streams.__dict__
+        if name not in streams:
+            streams[name] = self.open(name)
+        streams[name].seek(offset)
+        return cast(bytes, streams[name].read(size))
 
     def open(self, name: str) -> BinaryIO:
-        """Open a file for reading."""
-        return cast(BinaryIO, self._files.open(self._at(name), "rb"))
+        """See `Store`."""
+        return cast(BinaryIO, self._files.open(self._path(name), "rb"))
 
     def exists(self, name: str) -> bool:
-        """Tell whether a file is there, whole."""
-        return self._files.isfile(self._at(name))
+        """See `Store`."""
+        return bool(self._files.isfile(self._path(name)))
 
     def size(self, name: str) -> int:
-        """Return a file's size in bytes."""
-        return self._files.size(self._at(name))
+        """See `Store`."""
+        return int(self._files.size(self._path(name)))
 
-    def names(self, folder: str = "") -> list[str]:
-        """Return the names of all files at and below a folder, sorted, but for the working ones."""
+    def names(self) -> list[str]:
+        """See `Store`."""
         root = self._root.rstrip("/") + "/"
         try:
-            found = [path.removeprefix(root) for path in self._files.find(self._at(folder))]
+            found = [path.removeprefix(root) for path in self._files.find(self._root)]
         except FileNotFoundError:
             return []
         return sorted(name for name in found if not name.startswith(WORKING_FOLDER + "/"))
 
-    @contextmanager
-    def writing(self, name: str, *, large: bool = False) -> Iterator[BinaryIO]:
-        """Write a file that appears when the block ends well, and not at all otherwise."""
-        path = self._at(name)
-        with _in_one_line(self._url):
+    def create(self, name: str) -> NewFile:
+        """See `Store`."""
+        path = self._path(name)
+        with self.one_line_errors():
             self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
             try:
-                stream = self._files.open(path, "wb", autocommit=False)
+                return _NewRemoteFile(self, self._files.open(path, "wb", autocommit=False))
             except (NotImplementedError, ValueError) as error:
                 raise UsageError(
                     f"out: expected an address that can be written, got {quoted(self._url)} "
                     f"({error or type(error).__name__}); choose another"
                 ) from None
-            try:
-                yield cast(BinaryIO, stream)
-                stream.close()
-            except BaseException:
-                with suppress(Exception):
-                    stream.discard()
-                raise
-            stream.commit()
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a whole small file atomically."""
-        with self.writing(name) as stream:
-            stream.write(data)
-
-    def remove(self, name: str) -> None:
-        """Remove a file that this run made."""
-        with suppress(FileNotFoundError):
-            self._files.rm_file(self._at(name))
+        """See `Store`."""
+        with creating(self, name) as file:
+            file.write(data)
 
     def clear_working_folder(self, keep: str) -> None:
-        """Empty the working folder, which only evafast writes, but for one file."""
-        for path in self._files.find(self._at(WORKING_FOLDER)):
-            if path != self._at(keep).lstrip("/") and path != self._at(keep):
+        """See `Store`."""
+        kept = (self._path(keep), self._path(keep).lstrip("/"))
+        for path in self._files.find(self._path(WORKING_FOLDER)):
+            if path not in kept:
                 self._files.rm_file(path)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Do nothing: object stores offer no lock that ends with its process."""
+        """Do nothing: object stores have no lock that ends with its process."""
         yield
 
 
-Store: TypeAlias = LocalStore | RemoteStore
-"""Where a data set lies; both kinds offer the same calls."""
+class _NewRemoteFile:
+    def __init__(self, store: RemoteStore, stream: Any) -> None:
+        self._store, self._stream = store, stream
+        self._committed = False
+
+    def write(self, data: bytes) -> int:
+        with self._store.one_line_errors():
+            return int(self._stream.write(data))
+
+    def commit(self) -> None:
+        with self._store.one_line_errors():
+            self._stream.close()
+            self._stream.commit()
+            self._committed = True
+
+    def discard(self) -> None:
+        if not self._committed:
+            with suppress(Exception):
+                self._stream.discard()

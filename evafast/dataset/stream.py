@@ -1,40 +1,49 @@
 """StoredStream: batches one after another, split evenly over ranks and workers.
 
-Samples are stored in a seeded shuffle, so that reading on is already reading at random; every epoch
-takes the parts in another order and begins elsewhere. Every rank and worker gets exactly as many
-samples as any other: nobody waits for a rank that has run out.
+Samples are stored in a seeded shuffle, so reading in order is reading at random. Each epoch takes
+the shards in another order and starts elsewhere. Every rank and worker gets the same number of
+samples: nobody waits for a rank that has run out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import IterableDataset, get_worker_info
 
 from evafast.errors import UsageError
-from evafast.sampling.recipe import ShuffledOrder
+from evafast.sampling.permutation import ShuffledOrder
 
 if TYPE_CHECKING:
-    from evafast.dataset.reader import StoredDataset
     from evafast.pipeline import Batch
 
 
-class StoredStream(IterableDataset):
-    """An iterable dataset over a stored data set; yields whole batches.
+class BatchSource(Protocol):
+    """Stored samples by position, as `StoredDataset` offers them."""
 
-    Use with ``DataLoader(stream, batch_size=None, num_workers=...)`` and call `set_epoch` before
-    each epoch, as with torch's ``DistributedSampler``; it reaches persistent workers too. Where the
-    count does not divide by ranks x workers, the last few samples of an epoch's order are left out
-    of it (fewer than ranks x workers); another epoch leaves out others.
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: NDArray[np.int64]) -> Batch: ...
+
+
+class StoredStream(IterableDataset[Any]):
+    """An iterable dataset over stored samples; yields whole batches.
+
+    Use it with ``DataLoader(stream, batch_size=None, num_workers=...)`` and call `set_epoch` before
+    each epoch, as with torch's ``DistributedSampler``; persistent workers see it too. If the count
+    does not divide by ranks x workers, the last few samples of an epoch's order are left out of it
+    (fewer than ranks x workers); each epoch leaves out others.
 
     Parameters
     ----------
     dataset : StoredDataset
+    samples_per_shard : int
     batch_size : int
-        Samples a batch; a worker's last batch of an epoch may be smaller, alike for all.
+        Samples per batch; a worker's last batch of an epoch may be smaller, equally for all.
     rank, world_size : int
         Of this process among all that train together.
     seed : int
@@ -43,12 +52,12 @@ class StoredStream(IterableDataset):
     Raises
     ------
     UsageError
-        When a number is out of range, or there are fewer samples than ranks.
+        If a number is out of range, or there are fewer samples than ranks.
     """
 
     def __init__(
-        self, dataset: StoredDataset, batch_size: int, *, rank: int = 0, world_size: int = 1,
-        seed: int = 0,
+        self, dataset: BatchSource, samples_per_shard: int, batch_size: int, *, rank: int = 0,
+        world_size: int = 1, seed: int = 0,
     ) -> None:  # fmt: skip
         if batch_size < 1:
             raise UsageError(f"batch size: expected at least 1, got {batch_size}; raise it")
@@ -65,55 +74,55 @@ class StoredStream(IterableDataset):
         self.batch_size = batch_size
         self.rank, self.world_size = rank, world_size
         self.seed = seed
-        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()  # workers see it change
+        self._samples_per_shard = samples_per_shard
+        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()  # visible to workers
         self._done = 0
 
     @property
     def epoch(self) -> int:
-        """The epoch that the next iteration reads."""
+        """The epoch of the next iteration."""
         return int(self._epoch)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, and with it the order of samples, of the next iteration."""
+        """Set the epoch, and with it the order of samples, of the next iteration."""
         self._epoch.fill_(epoch)
         self._done = 0
 
     def state_dict(self) -> dict[str, int]:
-        """Return where this worker stands: its epoch and the samples it has yielded in it."""
+        """Return this worker's position: its epoch and the samples it has yielded in it."""
         return {"epoch": self.epoch, "done": self._done}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on where `state_dict` stood, with the same ranks and workers."""
+        """Resume from what `state_dict` returned, with the same ranks and workers."""
         self.set_epoch(state["epoch"])
         self._done = state["done"]
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield this rank's and worker's batches of the epoch, from where it stood if resumed."""
-        mine = self._positions()
-        while self._done < len(mine):
-            batch = self.dataset[mine[self._done : self._done + self.batch_size]]
+        """Yield this rank's and worker's batches of the epoch, from the resumed position."""
+        positions = self._positions()
+        while self._done < len(positions):
+            batch = self.dataset[positions[self._done : self._done + self.batch_size]]
             self._done += len(batch)
             yield batch
         self._done = 0
 
-    def _positions(self) -> np.ndarray:
+    def _positions(self) -> NDArray[np.int64]:
         """Return the positions of this rank and worker in this epoch, in order."""
         info = get_worker_info()
         workers = info.num_workers if info else 1
         consumer = self.rank * workers + (info.id if info else 0)
-        count, size = len(self.dataset), self.dataset.manifest["samples_per_part"]
+        count, size = len(self.dataset), self._samples_per_shard
         each = count // (self.world_size * workers)
         if each == 0:
             raise UsageError(
-                f"workers: expected at most {count // self.world_size} a rank for {count} samples, "
-                f"got {workers}; use fewer"
+                f"workers: expected at most {count // self.world_size} per rank for {count} "
+                f"samples, got {workers}; use fewer"
             )
         key = (self.seed + self.epoch) % 2**64
-        parts = ShuffledOrder(-(-count // size), key)[:]
-        starts = parts * size
+        starts = ShuffledOrder(-(-count // size), key)[:] * size
         lengths = np.minimum(starts + size, count) - starts
         ends = np.cumsum(lengths)
-        first = int(ShuffledOrder(count, key)[[0]][0])  # where in the row of parts it begins
-        expected = (np.arange(consumer * each, (consumer + 1) * each) + first) % count
-        which = np.searchsorted(ends, expected, side="right")
-        return starts[which] + expected - (ends - lengths)[which]
+        first = int(ShuffledOrder(count, key)[[0]][0])  # where in the row of shards it starts
+        place = (np.arange(consumer * each, (consumer + 1) * each) + first) % count
+        shard = np.searchsorted(ends, place, side="right")
+        return np.asarray(starts[shard] + place - (ends - lengths)[shard])

@@ -1,1 +1,1 @@
-"""Recipe: sample index to placement, by random access."""
+"""Sample index to placement, by random access."""

@@ -1,18 +1,21 @@
 """Philox-4x32-10: random numbers as a pure function of (counter, key).
 
-A counter-based generator has no state to carry: sample 123,456 draws the same numbers whether it
-is made first, last, alone, in a batch of 4,096 or on another machine.
+A counter-based generator has no state: sample 123,456 draws the same numbers whether it is made
+first, last, alone, in a batch of 4,096 or on another machine.
 
 References
 ----------
 J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3",
-SC 2011. The tests hold this module against the known-answer vectors published with it (Random123).
+SC 2011. The tests use the known-answer vectors published with it (Random123).
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+PLACEMENT_STREAM, ORDER_STREAM = 0, 1
+"""Values of counter word 2: independent streams of one seed."""
 
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 _WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -28,17 +31,17 @@ def philox4x32(
     Parameters
     ----------
     counter : tuple of four
-        Words 0..3 of the counters, lowest first: arrays of one shape or plain integers, each in
-        0..2**32-1.
+        Words 0 to 3 of the counters, lowest first: integers or arrays of one shape, each in
+        0 to 2**32-1.
     key : tuple of two int
         The two 32-bit words of the key, lowest first.
     rounds : int
-        10 is the standard strength.
+        Rounds of the generator; 10 is standard.
 
     Returns
     -------
     tuple of four ndarray of uint64
-        Words in 0..2**32-1, of the counters' broadcast shape.
+        Words in 0 to 2**32-1, of the counters' broadcast shape.
     """
     x0, x1, x2, x3 = np.broadcast_arrays(*(np.asarray(word, dtype=np.uint64) for word in counter))
     k0, k1 = key
@@ -55,13 +58,13 @@ def philox4x32(
 
 
 def key_of_seed(seed: int) -> tuple[int, int]:
-    """Split a 64-bit seed into the generator's two key words, lowest first."""
+    """Split a 64-bit seed into two key words, lowest first."""
     return seed & 0xFFFFFFFF, seed >> 32
 
 
 def below(word: NDArray[np.uint64], bound: NDArray[np.int64] | int) -> NDArray[np.int64]:
-    """Map 32-bit random words to 0..bound-1 by multiply and shift.
+    """Map 32-bit random words to 0 to ``bound - 1`` by multiply and shift.
 
-    No value is favoured by more than ``bound / 2**32`` (one part in 19 million at bound 225).
+    The bias of any value is at most ``bound / 2**32`` (one part in 19 million at bound 225).
     """
     return ((word * np.asarray(bound, dtype=np.uint64)) >> _HALF).astype(np.int64)

@@ -1,41 +1,40 @@
-"""Console: what a command says: progress, warnings and one-line errors.
+"""What a command prints: progress, warnings and one-line errors, all on standard error.
 
-On a terminal progress is a moving bar; anywhere else it is a plain line every few seconds.
-Everything goes to standard error; standard output is for results.
+Standard output is for results.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import signal
 import sys
-import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from evafast.errors import RunError, UsageError, quoted
+from evafast.errors import RunError, UsageError
 
-PLAIN_SECONDS = 5.0
-"""Time between two plain progress lines."""
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
+LOG_SECONDS = 5.0
+"""Time between progress lines in a log."""
 
-class OneLineParser(argparse.ArgumentParser):
-    """An argument parser that says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print one line and leave with exit code 2."""
-        print(f"error: {quoted(message)[1:-1]}; see {self.prog} --help", file=sys.stderr)
-        raise SystemExit(2)
+_LOG_LINE = "{desc}: {n_fmt} of {total_fmt} ({percentage:.0f}%), {rate_fmt}, {remaining} left"
 
 
 def run_command(command: Callable[[], None], *, resumes: bool = False) -> int:
-    """Run a command; return its exit code.
+    """Run a command and return its exit code.
 
-    0 done; 1 failed while running; 2 wrong usage or unusable input; 130 interrupted. The user's
-    mistakes and the machine's troubles end in one line each, never in a traceback.
+    0 done; 1 failed while running; 2 wrong usage or unusable input; 130 interrupted. Errors that
+    a user or the machine causes end in one line, never in a traceback.
+
+    Parameters
+    ----------
+    command : callable
+    resumes : bool
+        Whether the same command resumes after an interrupt; the message says so.
     """
-    _terminate_like_interrupt()
+    _interrupt_on_sigterm()
     try:
         command()
     except UsageError as error:
@@ -45,20 +44,20 @@ def run_command(command: Callable[[], None], *, resumes: bool = False) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        more = "; the same command goes on where this one stopped" if resumes else ""
+        more = "; run the same command to resume" if resumes else ""
         print(f"\ninterrupted{more}", file=sys.stderr)
         return 130
     except MemoryError:
-        print("error: memory: expected more than there is; lower --batch-size", file=sys.stderr)
+        print("error: out of memory; lower --batch-size", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        sys.stderr.close()  # lest Python complain of the same once more on its way out
+        sys.stderr.close()  # or Python reports the closed pipe once more on exit
         return 1
     return 0
 
 
-def _terminate_like_interrupt() -> None:
-    """Make a polite kill (SIGTERM), as batch systems send it, end like Ctrl-C."""
+def _interrupt_on_sigterm() -> None:
+    """Make SIGTERM, which batch systems send, end a command like Ctrl-C."""
 
     def interrupt(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
@@ -66,11 +65,11 @@ def _terminate_like_interrupt() -> None:
     try:
         signal.signal(signal.SIGTERM, interrupt)
     except ValueError:
-        return  # not in the main thread: the caller's handlers stay
+        return  # not the main thread: the caller's handlers stay
 
 
 def set_up_logging(*, quiet: bool) -> None:
-    """Show warnings as ``warning: ...`` lines; with `quiet` errors only."""
+    """Print the package's warnings as ``warning: ...`` lines; with `quiet` only its errors."""
     log = logging.getLogger("evafast")
     for handler in list(log.handlers):
         if isinstance(handler, _LineHandler):
@@ -85,12 +84,12 @@ class _LineHandler(logging.Handler):
 
 
 class Console:
-    """Says what a run does and how far it is.
+    """Prints lines and progress.
 
     Parameters
     ----------
     quiet : bool
-        Say nothing but errors.
+        Print nothing.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -101,140 +100,52 @@ class Console:
         if not self.quiet:
             print(line, file=sys.stderr, flush=True)
 
-    def progress(self, what: str, total: int, done: int = 0) -> Progress:
-        """Return a progress display over `total` units, of which `done` were done before."""
-        if self.quiet:
-            return Progress(what, total, done)
-        return (
-            BarProgress(what, total, done)
-            if sys.stderr.isatty()
-            else PlainProgress(what, total, done)
-        )
+    def progress(
+        self, description: str, total: int | None, *, initial: int = 0, unit: str = "samples"
+    ) -> tqdm[Any]:
+        """Return a progress bar: a context manager with ``update(count)``, safe in any thread.
 
+        On a terminal it is redrawn in place; in a log it is a line every few seconds.
 
-class Progress:
-    """Counts without showing; the displays below derive from it. Safe to call from threads."""
+        Parameters
+        ----------
+        description : str
+        total : int or None
+            None if unknown.
+        initial : int
+            Units done in earlier runs; the rate leaves them out.
+        unit : str
+            ``B`` counts bytes.
+        """
+        from tqdm import tqdm
 
-    def __init__(self, what: str, total: int, done: int = 0) -> None:
-        self.what, self.total, self.done = what, total, done
-        self._first = done
-        self._start = time.perf_counter()
-
-    def advance(self, count: int) -> None:
-        """Count some more."""
-        self.done += count
-        self.show()
-
-    def show(self) -> None:
-        """Show nothing."""
-
-    @property
-    def rate(self) -> float:
-        """Units a second since the start, those done before left out."""
-        seconds = time.perf_counter() - self._start
-        return (self.done - self._first) / seconds if seconds else 0.0
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Close the display."""
-
-
-class PlainProgress(Progress):
-    """A line every few seconds, for logs and pipes."""
-
-    def __init__(self, what: str, total: int, done: int = 0) -> None:
-        super().__init__(what, total, done)
-        self._next = self._start + PLAIN_SECONDS
-
-    def show(self) -> None:
-        """Print a line when it is time for one."""
-        now = time.perf_counter()
-        if now >= self._next and self.rate:
-            self._next = now + PLAIN_SECONDS
-            left = (self.total - self.done) / self.rate
-            print(
-                f"{self.what}: {self.done:,} of {self.total:,} ({self.done / self.total:.0%}), "
-                f"{self.rate:,.0f}/s, {duration(left)} left",
-                file=sys.stderr, flush=True,
-            )  # fmt: skip
-
-
-class BarProgress(Progress):
-    """A moving bar with rate and time left."""
-
-    def __init__(self, what: str, total: int, done: int = 0) -> None:
-        super().__init__(what, total, done)
-        from rich.console import Console as RichConsole
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-
-        self._bar = RichProgress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
-            console=RichConsole(stderr=True), transient=False,
-        )  # fmt: skip
-        self._task = self._bar.add_task(what, total=total, completed=done, rate="")
-
-    def show(self) -> None:
-        """Move the bar."""
-        self._bar.update(self._task, completed=self.done, rate=f"{self.rate:,.0f}/s")
-
-    def __enter__(self) -> BarProgress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Leave the bar as it stands."""
-        self._bar.stop()
-
-
-class Download:
-    """Progress of a download: a bar on a terminal, a line every few seconds elsewhere.
-
-    Call it with (bytes there, bytes in all or None).
-    """
-
-    def __init__(self, what: str, *, quiet: bool = False) -> None:
-        self._what, self._quiet = what, quiet
-        self._bar: Any = None
-        self._next = time.perf_counter() + PLAIN_SECONDS
-
-    def __call__(self, done: int, total: int | None) -> None:
-        """Show how far it is."""
-        if self._quiet:
-            return
+        scale = {"unit": "B", "unit_scale": True} if unit == "B" else {"unit": f" {unit}"}
         if sys.stderr.isatty():
-            self._show_bar(done, total)
-        elif time.perf_counter() >= self._next:
-            self._next = time.perf_counter() + PLAIN_SECONDS
-            whole = f" of {total / 1e6:,.0f}" if total else ""
-            print(f"{self._what}: {done / 1e6:,.0f}{whole} MB", file=sys.stderr, flush=True)
+            where: dict[str, Any] = {"dynamic_ncols": True}
+        else:
+            where = {
+                "file": _LineStream(), "mininterval": LOG_SECONDS, "delay": LOG_SECONDS,
+                "bar_format": _LOG_LINE if total else None,
+            }  # fmt: skip
+        return tqdm(
+            desc=description, total=total, initial=initial, disable=self.quiet, smoothing=0,
+            **scale, **where,
+        )  # fmt: skip
 
-    def _show_bar(self, done: int, total: int | None) -> None:
-        if self._bar is None:
-            from rich.console import Console as RichConsole
-            from rich.progress import BarColumn, DownloadColumn, TransferSpeedColumn
-            from rich.progress import Progress as RichProgress
 
-            columns = (self._what, BarColumn(), DownloadColumn(), TransferSpeedColumn())
-            self._bar = RichProgress(*columns, console=RichConsole(stderr=True))
-            self._task = self._bar.add_task(self._what, total=total)
-            self._bar.start()
-        self._bar.update(self._task, completed=done, total=total)
+class _LineStream:
+    """Standard error for tqdm in a log: what it would redraw becomes a line."""
 
-    def __enter__(self) -> Download:
-        return self
+    def write(self, text: str) -> None:
+        if line := text.strip():
+            print(line, file=sys.stderr, flush=True)
 
-    def __exit__(self, *error: object) -> None:
-        """Leave the bar as it stands."""
-        if self._bar is not None:
-            self._bar.stop()
+    def flush(self) -> None:
+        """Do nothing: every line is flushed."""
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as people say it, such as ``1 min 7 s`` or ``2 h 10 min``."""
+    """Return a duration such as ``7 s``, ``1 min 7 s`` or ``2 h 10 min``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -1,4 +1,4 @@
-"""StageClock: how long each stage of a run works, so that a user sees what to buy."""
+"""StepTimer: how long each step of a run takes, so that a user sees what limits it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import torch
 
 
-class StageClock:
-    """Adds up the working seconds of named stages over all threads.
+class StepTimer:
+    """Adds up the working seconds of named steps over all threads.
 
-    A stage's share is its working time over the time that its workers had: 1.0 means that it set
+    A step's share is its working time divided by the time its workers had: 1.0 means that it set
     the pace.
     """
 
@@ -27,27 +27,27 @@ class StageClock:
         self._lock = threading.Lock()
         self._start = time.perf_counter()
 
-    def workers(self, stage: str, count: int) -> None:
-        """Say that a stage has `count` workers (one when nothing is said)."""
-        self._workers[stage] = count
+    def set_workers(self, step: str, count: int) -> None:
+        """Set the number of a step's workers, 1 by default."""
+        self._workers[step] = count
 
     @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Count the time inside the ``with`` block as work of a stage."""
+    def __call__(self, step: str) -> Iterator[None]:
+        """Count the time inside the ``with`` block as work of a step."""
         start = time.perf_counter()
         try:
             yield
         finally:
-            self.add(stage, time.perf_counter() - start)
+            self.add(step, time.perf_counter() - start)
 
     @contextmanager
-    def on(self, device: torch.device, stage: str) -> Iterator[None]:
-        """Count work that the block does on the CPU, or queues on a CUDA device's current stream.
+    def on(self, device: torch.device, step: str) -> Iterator[None]:
+        """Count work done on the CPU, or queued on a CUDA device's current stream.
 
-        Queued work is timed by events and counted in `shares`; nothing waits for it here.
+        Queued work is timed by events, which `shares` reads; nothing waits for the device here.
         """
         if device.type != "cuda":
-            with self(stage):
+            with self(step):
                 yield
             return
         import torch
@@ -58,26 +58,26 @@ class StageClock:
         yield
         end.record(stream)
         with self._lock:
-            self._queued.append((stage, start, end))
+            self._queued.append((step, start, end))
 
-    def add(self, stage: str, seconds: float) -> None:
+    def add(self, step: str, seconds: float) -> None:
         """Count seconds that were measured elsewhere."""
         with self._lock:
-            self._seconds[stage] += seconds
+            self._seconds[step] += seconds
 
     @property
     def elapsed(self) -> float:
-        """Seconds since this clock was made."""
+        """Seconds since this timer was made."""
         return time.perf_counter() - self._start
 
     def shares(self) -> dict[str, float]:
-        """Return each stage's busy share, 0..1, in the order in which stages first worked."""
+        """Return each step's busy share, 0..1, in the order in which steps first worked."""
         elapsed = self.elapsed
         queued, self._queued = self._queued, []
-        for stage, start, end in queued:
+        for step, start, end in queued:
             end.synchronize()
-            self.add(stage, start.elapsed_time(end) / 1000)
+            self.add(step, start.elapsed_time(end) / 1000)
         return {
-            stage: seconds / (elapsed * self._workers.get(stage, 1))
-            for stage, seconds in self._seconds.items()
+            step: seconds / (elapsed * self._workers.get(step, 1))
+            for step, seconds in self._seconds.items()
         }

@@ -1,57 +1,69 @@
-"""GenerateConfig: every setting of a run; validates itself, the command line only fills it."""
+"""GenerateConfig: every option of ``evafast generate``, with its default and its help."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evafast.assets.loading import AssetConfig
+from evafast.assets.preprocess import AssetConfig
 from evafast.compositing.pixel import MASKS
 from evafast.dataset.codec import Codec
-from evafast.dataset.formats.layouts import LAYOUTS
+from evafast.dataset.formats import FORMATS
 from evafast.errors import UsageError
 from evafast.system.threads import usable_cores
 
 DEPTH_ENCODINGS = ("minmax8", "metric16")
-DEPTH_INPUTS = (224, 448)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateConfig:
-    """Settings of ``python -m evafast.generate``.
+    """Options of ``evafast generate``.
 
     Attributes
     ----------
-    backgrounds, foregrounds : path or None
-        Folders of pictures; both or neither. Neither means the built-in pack.
+    backgrounds : Path or None
+        Folder of photographs (default: the built-in pack).
+    foregrounds : Path or None
+        Folder of cut-outs with alpha.
     out : str
-        Folder or fsspec address.
-    device, backend : str
-        See `evafast.compositing.choose_backend`.
-    placements, seed : int
-        See `evafast.Recipe`.
+        Folder or fsspec address (s3://...).
+    device : str
+        auto, cpu, cuda or cuda:N.
+    backend : str
+        auto, cupy, numba-cuda, numba or pillow.
+    placements : int
+        Positions per pair of background and foreground.
+    seed : int
+        Of positions and order, 0 to 2**64-1.
     limit : int or None
-        Write only the first so many samples of the shuffled order.
-    layout : {'webdataset', 'folder', 'zip'}
-    mask : {'matte', 'binary'}
+        Write only the first N samples of the shuffled order.
+    layout : str
+        How samples are stored: webdataset, folder or zip.
+    mask : str
+        matte (coverage 0..255) or binary (0 and 255).
     depth : str
-        ``compact``, ``nyu``, ``kitti``, a weights file, ``hf:ID`` or ``none``.
-    depth_encoding : {'minmax8', 'metric16'}
+        compact (built in), nyu, kitti, a weights file, hf:ID or none.
+    depth_encoding : str
+        minmax8 (8 bits per image) or metric16 (millimetres).
     depth_input : int
         Side in pixels at which the network sees the composites.
     precision : str
-        Of the depth network.
+        Of the network: auto, fp32, bf16 or fp16.
+    compile : bool
+        torch.compile the network; worth it on long runs.
     batch_size : int or None
-        None chooses by device and depth.
+        Samples per batch (default: by device).
     workers : int
-        Encoder threads; 0 means one a core.
+        Encoder threads; 0 means one per core.
     samples_per_shard : int
-        Samples a part: a shard, or as many files of the other layouts.
+        Samples per shard: the unit of writing and resuming.
+    quiet : bool
+        Print errors only.
 
     Raises
     ------
     UsageError
-        When a setting is out of range.
+        If an option is out of range.
     """
 
     backgrounds: Path | None = None
@@ -83,12 +95,14 @@ class GenerateConfig:
                 "other, or none for the built-in pack"
             )
         for name, value, choices in (
-            ("layout", self.layout, tuple(LAYOUTS)),
+            ("layout", self.layout, tuple(FORMATS)),
             ("mask", self.mask, MASKS),
             ("depth encoding", self.depth_encoding, DEPTH_ENCODINGS),
         ):
             if value not in choices:
-                raise UsageError(f"{name}: expected {', '.join(choices)}, got {value!r}; choose one")
+                raise UsageError(
+                    f"{name}: expected {', '.join(choices)}, got {value!r}; choose one"
+                )
         for name, number, least in (
             ("placements", self.placements, 1),
             ("samples per shard", self.samples_per_shard, 1),
@@ -104,14 +118,14 @@ class GenerateConfig:
 
     @property
     def encoder_threads(self) -> int:
-        """Encoder threads, a core each unless told otherwise."""
-        return self.workers or len(usable_cores())
+        """Encoder threads."""
+        return self.workers or usable_cores()
 
     def batch_size_on(self, device_type: str) -> int:
-        """Return the batch size: as given, or what suits the device.
+        """Return the batch size: as given, or one that suits the device.
 
         A CPU network takes seconds for what a kernel does in milliseconds, so its batches are
-        small: progress shows, and an interrupt is heard.
+        small: progress shows, and an interrupt takes effect soon.
         """
         if self.batch_size is not None:
             return self.batch_size

@@ -1,205 +1,195 @@
-"""Sink: batches in, parts on disk out; encoding and writing go on beside compositing and depth.
+"""Sink: batches in, shards on disk out; encoding and writing overlap with compositing and depth.
 
-Slices of a batch are encoded and packed by a pool of threads (OpenCV releases the GIL);
-one writer thread appends the packed slices in order, so that the bytes do not depend on the number
-of threads. A finished part is flushed to the disk and renamed by a third hand while the next one is
-already written. Every queue is bounded: the slowest stage sets the pace and memory stays flat.
+Encoder threads encode and pack slices of a batch (OpenCV and zlib-ng release the GIL). One writer
+thread appends them in order, so the bytes do not depend on the number of threads. A finished shard
+is flushed and renamed by a third thread while the next is being written. The number of slices
+under way is bounded: the slowest step sets the pace and memory stays flat.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from queue import Queue
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
-from evafast.dataset.sample import Encoded, Facts, HostSlice, Part, encode_slice
-from evafast.system.threads import Seats
+from evafast.depth.estimator import check_finite
+from evafast.writing.encode import SampleEncoder, SliceMetadata
 from evafast.writing.transfer import HostTransfer
 
 if TYPE_CHECKING:
-    from evafast.dataset.codec import Codec
-    from evafast.dataset.formats.layouts import Layout, PartWriter
-    from evafast.dataset.naming import Names
-    from evafast.dataset.sample import BankNames
-    from evafast.pipeline import Batch, DeferredBatch
-    from evafast.system.timing import StageClock
+    from evafast.dataset.formats import Format, ShardWriter
+    from evafast.dataset.manifest import FileRecord, Plan, Shard
+    from evafast.pipeline import Batch
+    from evafast.system.timing import StepTimer
+    from evafast.writing.transfer import HostBatch
 
 SLICE = 64
-"""Samples that one encoder thread takes at once, at most; small batches are shared evenly."""
+"""Samples an encoder thread takes at a time, at most; small batches are shared evenly."""
+
+
+class Journal(Protocol):
+    """Is told of finished shards, as `Run` is."""
+
+    def check(self, shard: Shard, files: tuple[FileRecord, ...]) -> None:
+        """Refuse a shard before it appears, by raising."""
+
+    def record(self, shard: Shard, files: tuple[FileRecord, ...], metadata: SliceMetadata) -> None:
+        """Record a shard that has appeared."""
+
+
+@dataclass
+class _OpenShard:
+    shard: Shard
+    writer: ShardWriter
+    metadata: SliceMetadata = field(default_factory=SliceMetadata)
 
 
 class Sink:
-    """Encodes and writes batches, part by part.
+    """Encodes and writes batches, shard by shard.
 
-    Use as a context manager: leaving it waits until everything is written, or, on an error, drops
-    what is unfinished.
+    Use it as a context manager: leaving it waits until everything is written or, after an error,
+    drops what is unfinished::
+
+        with sink:
+            with sink.shard(shard):
+                for batch in pipeline.batches(...):
+                    sink.write(batch)
 
     Parameters
     ----------
-    layout : Layout
-    codec : Codec
-    names : Names
-    bank_names : BankNames
-    transfer : HostTransfer
-        Brings batches to host memory and encodes their depth.
+    plan : Plan
+    format : Format
+    journal : Journal
     workers : int
         Encoder threads.
-    clock : StageClock
-    on_part : callable
-        Told ``(part, pieces, facts)`` of each committed part, in the writer thread.
-    before_commit : callable
-        Told ``(part, pieces)`` before a part appears; when it raises, the part does not.
+    timer : StepTimer
     on_samples : callable
-        Told how many more samples were written, in the writer thread.
-    one_a_core : bool
-        Keep each encoder thread on a core of its own; see `evafast.system.threads.Seats`.
+        Called with the number of samples just written, in the writer thread.
     """
 
     def __init__(
-        self,
-        layout: Layout,
-        codec: Codec,
-        names: Names,
-        bank_names: BankNames,
-        transfer: HostTransfer,
-        *,
-        workers: int,
-        clock: StageClock,
-        on_part: Callable[[Part, list[dict], Facts], None],
-        before_commit: Callable[[Part, list[dict]], None] = lambda part, pieces: None,
-        on_samples: Callable[[int], None] = lambda count: None,
-        one_a_core: bool = False,
-    ) -> None:
-        self._layout, self._codec = layout, codec
-        self._names, self._bank_names = names, bank_names
-        self._transfer, self._clock = transfer, clock
-        self._on_part, self._on_samples = on_part, on_samples
-        self._before_commit = before_commit
-        self._workers = workers
-        self._part: Part | None = None
+        self, plan: Plan, format: Format, journal: Journal, *, workers: int, timer: StepTimer,
+        on_samples: Callable[[int], object] = lambda count: None,
+    ) -> None:  # fmt: skip
+        self._plan, self._format, self._journal = plan, format, journal
+        self._workers, self._timer, self._on_samples = workers, timer, on_samples
+        self._encode = SampleEncoder(plan)
+        self._transfer = HostTransfer(plan, timer=timer)
+        self._current: _OpenShard | None = None
+        self._uncommitted: list[_OpenShard] = []
+        self._committing: Future[None] | None = None
         self._error: BaseException | None = None
         self._stop = threading.Event()
-        settle = Seats(workers).take if one_a_core else None
-        self._pool = ThreadPoolExecutor(workers, "evafast-encode", settle)
-        self._queue: Queue[tuple[str, Any]] = Queue(maxsize=4 * workers + 16)
-        self._writer = threading.Thread(target=self._write_all, name="evafast-write", daemon=True)
-        clock.workers("encode", workers)
+        self._free_slices = threading.Semaphore(4 * workers + 16)
+        self._encoders = ThreadPoolExecutor(workers, "evafast-encode")
+        self._writer = ThreadPoolExecutor(1, "evafast-write")
+        self._committer = ThreadPoolExecutor(1, "evafast-commit")
+        timer.set_workers("encode", workers)
 
     def __enter__(self) -> Sink:
-        self._writer.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is not None:
             self._stop.set()
-        self._queue.put(("end", None))
-        self._writer.join()
-        self._pool.shutdown()
+        for pool in (self._encoders, self._writer, self._committer):
+            pool.shutdown()
+        if kind is None and self._error is None and self._committing is not None:
+            self._error = self._committing.exception()
+        for left in self._uncommitted:
+            left.writer.discard()
         if kind is None:
-            self._raise()
+            self._raise_error()
 
-    def begin(self, part: Part) -> None:
-        """Begin a part; batches that follow belong to it."""
-        self._part = part
-        self._put("begin", (part, self._layout.begin(part)))
+    @contextmanager
+    def shard(self, shard: Shard) -> Iterator[None]:
+        """Write the batches of the ``with`` block to a shard, which appears once they are there."""
+        self._raise_error()
+        self._current = _OpenShard(shard, self._format.create(shard))
+        self._uncommitted.append(self._current)
+        yield
+        self._submit(self._commit, self._current)
 
-    def write(self, batch: Batch | DeferredBatch) -> None:
-        """Take a batch; waits while the queues are full.
+    def write(self, batch: Batch) -> None:
+        """Take a batch and release it once it is encoded; waits while too much is under way.
 
         Raises
         ------
         RunError
-            When encoding or writing an earlier batch failed.
+            If encoding or writing an earlier batch failed.
         """
-        part = self._part
-        assert part is not None, "begin a part before its batches"
+        current = self._current
+        assert current is not None, "write inside `with sink.shard(...)`"
         host = self._transfer.start(batch)
         size = min(SLICE, -(-len(batch) // self._workers))
         starts = range(0, len(batch), size)
-        left = _Countdown(len(starts), host.release)
+        remaining = _Countdown(len(starts), host.release)
         for start in starts:
-            job = self._pool.submit(self._encode, host, start, start + size, left, part)
-            self._put("packed", job)
+            self._raise_error()
+            self._free_slices.acquire()
+            encoded = self._encoders.submit(
+                self._encode_slice, host, start, start + size, current, remaining
+            )
+            self._submit(self._append, current, encoded, then=self._free_slices.release)
 
-    def commit(self) -> None:
-        """End the part: it appears once its batches are written."""
-        self._put("commit", None)
+    def _submit(
+        self, step: Callable[..., None], *arguments: Any, then: Callable[[], None] = lambda: None
+    ) -> None:
+        """Queue a step of the writer thread; after an error the remaining steps are skipped."""
 
-    def _put(self, what: str, value: Any) -> None:
-        self._raise()
-        self._queue.put((what, value))
+        def run() -> None:
+            try:
+                if not self._stop.is_set():
+                    step(*arguments)
+            except BaseException as error:
+                self._error = error
+                self._stop.set()
+            finally:
+                then()
 
-    def _raise(self) -> None:
+        self._writer.submit(run)
+
+    def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
 
-    def _encode(
-        self, host: Any, start: int, stop: int, left: _Countdown, part: Part
-    ) -> tuple[int, Any, Facts]:
+    def _encode_slice(
+        self, host: HostBatch, start: int, stop: int, to: _OpenShard, remaining: _Countdown
+    ) -> tuple[int, Any, SliceMetadata]:
         try:
-            piece: HostSlice = host.wait(start, stop, self._names)
             if self._stop.is_set():
-                return 0, None, Facts()
-            with self._clock("encode"):
-                encoded: Encoded = encode_slice(piece, self._codec, self._names, self._bank_names)
-                packed = self._layout.pack(part, encoded)
-            return len(encoded.samples), packed, encoded.facts
+                return 0, None, SliceMetadata()
+            samples = host.samples(start, stop)
+            with self._timer("encode"):
+                if samples.finite is not None:
+                    check_finite(samples.finite, self._plan.names.samples(samples.placements))
+                encoded, metadata = self._encode(samples)
+                return len(encoded), self._format.pack(to.shard, encoded), metadata
         finally:
-            left.done()
+            remaining.done()
 
-    def _write_all(self) -> None:
-        """Write in order; after an error or a stop only drain, so that nobody waits for ever."""
-        part: Part | None = None
-        writer: PartWriter | None = None
-        facts = Facts()
-        open_writers: list[PartWriter] = []
-        committing: Future | None = None
-        with ThreadPoolExecutor(1, "evafast-commit") as flush:
-            while (item := self._queue.get())[0] != "end":
-                what, value = item
-                if what == "begin":
-                    open_writers.append(value[1])
-                if self._error is not None or self._stop.is_set():
-                    self._stop.set()
-                    if isinstance(value, Future):  # never cancelled: it hands its buffers back
-                        value.exception()
-                    continue
-                try:
-                    if what == "begin":
-                        (part, writer), facts = value, Facts()
-                    elif what == "packed":
-                        count, packed, more = value.result()
-                        assert writer is not None
-                        with self._clock("write"):
-                            writer.append(packed)
-                        facts += more
-                        self._on_samples(count)
-                    else:
-                        assert part is not None
-                        assert writer is not None
-                        if committing is not None:
-                            committing.result()
-                        committing = flush.submit(self._commit_part, part, writer, facts)
-                        open_writers.remove(writer)
-                except BaseException as error:
-                    self._error = error
-            if committing is not None and self._error is None:
-                self._error = committing.exception()
-        for left in open_writers:
-            left.discard()
+    def _append(self, to: _OpenShard, encoded: Future[tuple[int, Any, SliceMetadata]]) -> None:
+        count, packed, metadata = encoded.result()
+        with self._timer("write"):
+            to.writer.append(packed)
+        to.metadata += metadata
+        self._on_samples(count)
 
-    def _commit_part(self, part: Part, writer: PartWriter, facts: Facts) -> None:
-        with self._clock("commit"):
-            try:
-                pieces = writer.pieces()
-                self._before_commit(part, pieces)
-            except BaseException:
-                writer.discard()
-                raise
-            writer.commit()
-            self._on_part(part, pieces, facts)
+    def _commit(self, finished: _OpenShard) -> None:
+        if self._committing is not None:
+            self._committing.result()
+        self._committing = self._committer.submit(self._commit_now, finished)
+
+    def _commit_now(self, finished: _OpenShard) -> None:
+        with self._timer("commit"):
+            files = finished.writer.finish()
+            self._journal.check(finished.shard, files)
+            finished.writer.commit()
+            self._journal.record(finished.shard, files, finished.metadata)
+        self._uncommitted.remove(finished)
 
 
 class _Countdown:

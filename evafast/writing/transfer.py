@@ -1,39 +1,26 @@
-"""HostTransfer: batches from the device to host memory, depth encoded on the way.
+"""HostTransfer: batches from the device to host memory, with their depth encoded on the device.
 
-On the CPU nothing is copied, and without depth pixels are not even made before an encoder thread
-takes them. On CUDA the copies go to pinned memory on a stream of their own while the next batch is
-composited; encoder threads wait for the copy's event, never the main thread.
+On the CPU nothing is copied. On CUDA the copies go to pinned memory on a stream of their own while
+the next batch is composited; encoder threads wait for the copy's event, the main thread never.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from numpy.typing import NDArray
 
-from evafast.dataset.sample import HostSlice
-from evafast.errors import RunError
-from evafast.pipeline import DeferredBatch
+from evafast.writing.encode import HostSamples
 
 if TYPE_CHECKING:
-    from evafast.compositing import Composite
-    from evafast.dataset.naming import Names
+    from evafast.dataset.manifest import Plan
     from evafast.pipeline import Batch
     from evafast.sampling.recipe import Placements
-    from evafast.system.timing import StageClock
-
-
-@dataclass(frozen=True)
-class DepthEncoding:
-    """Which code depth is stored in and the unit that it needs; see `evafast.depth.encoding`."""
-
-    name: str
-    metres_per_unit: float | None
+    from evafast.system.timing import StepTimer
 
 
 @dataclass
@@ -41,79 +28,38 @@ class HostBatch:
     """A batch on its way to host memory, as encoder threads see it."""
 
     placements: Placements
-    arrays: dict[str, NDArray]
+    arrays: dict[str, NDArray[Any]]
     release: Callable[[], None]
     arrived: torch.cuda.Event | None = None
 
-    def wait(self, start: int, stop: int, names: Names) -> HostSlice:
-        """Return some samples once they have arrived.
-
-        Raises
-        ------
-        RunError
-            When a sample's depth is not finite; the text names it.
-        """
+    def samples(self, start: int, stop: int) -> HostSamples:
+        """Return some of the samples, waiting until they have arrived."""
         if self.arrived is not None:
             self.arrived.synchronize()
-        part = {name: array[start:stop] for name, array in self.arrays.items()}
-        finite = part.pop("finite", None)
-        placements = self.placements[start:stop]
-        if finite is not None and not finite.all():
-            name = names.samples(placements)[int((~finite).argmax())]
-            raise RunError(
-                f"depth: expected finite values, got NaN or infinity in sample {name}; try "
-                "--precision fp32, or another --depth"
-            )
-        return HostSlice(placements=placements, **part)
-
-
-@dataclass
-class DeferredHostBatch:
-    """A batch that encoder threads composite, each the slice that it takes."""
-
-    batch: DeferredBatch
-    buffers: threading.local
-
-    def release(self) -> None:
-        """Do nothing: the buffers belong to the threads."""
-
-    def wait(self, start: int, stop: int, names: Names) -> HostSlice:
-        """Composite some samples; they hold until the same thread asks for more."""
-        stop = min(stop, len(self.batch))
-        out: Composite | None = getattr(self.buffers, "out", None)
-        if out is None or len(out.mask) < stop - start:
-            out = self.buffers.out = self.batch.compositor.allocate(stop - start)
-        made = self.batch.composite(start, stop, out)
-        placements = self.batch.placements[start:stop]
-        return HostSlice(placements=placements, image=made.image.numpy(), mask=made.mask.numpy())
+        chosen = slice(start, stop)
+        arrays = {name: array[chosen] for name, array in self.arrays.items()}
+        return HostSamples(placements=self.placements[chosen], **arrays)
 
 
 class HostTransfer:
-    """Starts the way of batches to host memory.
+    """Brings batches to host memory.
 
     Parameters
     ----------
-    depth : DepthEncoding, optional
-        Needed where batches carry depth.
-    clock : StageClock
+    plan : Plan
+        Has the depth encoding.
+    timer : StepTimer
     ahead : int
-        Batches that may be on the way at once (on CUDA: sets of pinned buffers).
+        Sets of pinned buffers: batches that may be on their way at once.
     """
 
-    def __init__(
-        self, depth: DepthEncoding | None = None, *, clock: StageClock, ahead: int = 3
-    ) -> None:
-        self._depth = depth
-        self._clock = clock
-        self._ahead = ahead
+    def __init__(self, plan: Plan, *, timer: StepTimer, ahead: int = 3) -> None:
+        self._plan, self._timer, self._ahead = plan, timer, ahead
         self._free: SimpleQueue[dict[str, torch.Tensor]] | None = None
         self._stream: torch.cuda.Stream | None = None
-        self._buffers = threading.local()
 
-    def start(self, batch: Batch | DeferredBatch) -> HostBatch | DeferredHostBatch:
-        """Start a batch's way; waits while too many are on theirs."""
-        if isinstance(batch, DeferredBatch):
-            return DeferredHostBatch(batch, self._buffers)
+    def start(self, batch: Batch) -> HostBatch:
+        """Start a batch's transfer; waits while too many are on their way."""
         tensors = {"image": batch.image.permute(0, 2, 3, 1), "mask": batch.mask[:, 0]}
         if batch.depth is not None:
             tensors |= self._encoded_depth(batch)
@@ -124,11 +70,13 @@ class HostTransfer:
     def _encoded_depth(self, batch: Batch) -> dict[str, torch.Tensor]:
         from evafast.depth.encoding import encode
 
-        assert self._depth is not None
+        plan = self._plan
+        assert plan.depth is not None
+        assert plan.depth_encoding is not None
         assert batch.depth is not None
         assert batch.finite is not None
-        with self._clock.on(batch.depth.device, "depth"):
-            encoded = encode(batch.depth[:, 0], self._depth.name, self._depth.metres_per_unit)
+        with self._timer.on(batch.depth.device, "depth"):
+            encoded = encode(batch.depth[:, 0], plan.depth_encoding, plan.depth.metres_per_unit)
         return {
             "codes": encoded.codes, "low": encoded.low, "high": encoded.high,
             "finite": batch.finite,
@@ -151,7 +99,7 @@ class HostTransfer:
         assert stream is not None
         stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(stream):
-            with self._clock.on(device, "copy"):
+            with self._timer.on(device, "copy"):
                 for name, tensor in tensors.items():
                     host[name].copy_(tensor, non_blocking=True)
                     if tensor.is_cuda:
@@ -167,5 +115,5 @@ class HostTransfer:
         return HostBatch(batch.placements, _arrays(host), release, arrived)
 
 
-def _arrays(tensors: dict[str, torch.Tensor]) -> dict[str, NDArray]:
+def _arrays(tensors: dict[str, torch.Tensor]) -> dict[str, NDArray[Any]]:
     return {name: tensor.numpy() for name, tensor in tensors.items()}

@@ -1,1 +1,100 @@
-"""How the samples of a data set lie in a store: one module per format."""
+"""How the samples of a dataset lie in a store: one module per format, one line per format below.
+
+A format writes, locates, checks and indexes its own samples; nothing else knows their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from evafast.dataset.manifest import FileRecord, Plan, Shard, ShardRecord
+    from evafast.dataset.store import Store
+
+FORMATS = {
+    "webdataset": "evafast.dataset.formats.webdataset:WebDataset",
+    "folder": "evafast.dataset.formats.folder:Folder",
+    "zip": "evafast.dataset.formats.zip:Zip",
+}
+"""``module:class`` of every format by the name that ``--layout`` takes."""
+
+
+class EncodedSample(NamedTuple):
+    """The files of one sample; `depth` is None without depth, `record` is its JSON."""
+
+    name: str
+    image: bytes
+    mask: bytes
+    depth: bytes | None
+    record: bytes
+
+
+class ShardWriter(Protocol):
+    """A shard being written; it appears as a whole when it is committed, or never."""
+
+    def append(self, packed: Any) -> None:
+        """Append what `Format.pack` returned; in order, in one thread."""
+
+    def finish(self) -> tuple[FileRecord, ...]:
+        """End the shard and return its files. Nothing appears yet."""
+
+    def commit(self) -> None:
+        """Make the shard appear, after `finish`."""
+
+    def discard(self) -> None:
+        """Drop the shard; nothing of it stays under its name."""
+
+
+class Format(Protocol):
+    """How samples lie in a store."""
+
+    index_files: tuple[str, ...]
+    """Files that `finish` writes, besides the shards' own."""
+
+    def __init__(self, store: Store, plan: Plan) -> None: ...
+
+    def pack(self, shard: Shard, samples: Sequence[EncodedSample]) -> Any:
+        """Make samples ready to append; runs in encoder threads."""
+
+    def create(self, shard: Shard) -> ShardWriter:
+        """Start a shard, before any of its samples are packed."""
+
+    def is_complete(self, record: ShardRecord) -> bool:
+        """Return whether a recorded shard's files are there, judged by their sizes."""
+
+    def finish(
+        self, records: Sequence[ShardRecord]
+    ) -> tuple[Sequence[ShardRecord], tuple[FileRecord, ...]]:
+        """Write what is left when every shard is there.
+
+        Returns
+        -------
+        shards : sequence of ShardRecord
+            As the manifest records them.
+        archives : tuple of FileRecord
+            Files that all shards share.
+        """
+
+    def reopen(self, records: Sequence[ShardRecord], damaged: Collection[int]) -> None:
+        """Undo `finish` for the shards that are not damaged, so that the others can be replaced."""
+
+    def files(self, record: ShardRecord) -> Iterator[FileRecord]:
+        """Yield what every file of a shard, or its range of a shared file, must be."""
+
+    def location(self, shard: Shard, name: str) -> dict[str, str]:
+        """Return where a sample's composite is: ``file_name`` and the archive it is in, if any."""
+
+    def read(self, record: ShardRecord, row: int, name: str, field: str) -> bytes:
+        """Return a file of the sample at `row` of a shard.
+
+        Raises OSError, ValueError, IndexError or struct.error if it is not there.
+        """
+
+
+def open_format(store: Store, plan: Plan) -> Format:
+    """Return a plan's format on a store."""
+    module, _, name = FORMATS[plan.layout].partition(":")
+    format_: Format = getattr(import_module(module), name)(store, plan)
+    return format_

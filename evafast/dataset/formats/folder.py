@@ -1,6 +1,6 @@
-"""Layout ``folder``: plain files, a folder of samples for every background.
+"""Format ``folder``: plain files, a folder of samples for every background.
 
-Files of a part are staged, then renamed one by one, then recorded with their checksums in a list
+The files of a shard are staged, renamed one by one, then recorded with their checksums in a list
 that ``sha256sum -c`` reads.
 """
 
@@ -8,135 +8,151 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from evafast.dataset.naming import (
-    DEPTH_FOLDER,
-    IMAGE_FOLDER,
-    MASK_FOLDER,
-    checksum_name,
-)
+from evafast.dataset.manifest import FileRecord, Plan, Shard, ShardRecord
+from evafast.dataset.naming import sample_path
 from evafast.dataset.store import WORKING_FOLDER, LocalStore
 
-_File = tuple[str, str, bytes]  # name, SHA-256, and the bytes where they are not staged
-
 if TYPE_CHECKING:
-    from evafast.dataset.sample import Encoded, EncodedSample, Part
+    from evafast.dataset.formats import EncodedSample
     from evafast.dataset.store import Store
 
 
-def sample_files(sample: EncodedSample, image_suffix: str) -> list[tuple[str, str, bytes]]:
-    """Return ``(folder, path below it, bytes)`` of each file of a sample, as zip has them too."""
-    inner = f"{sample.name.partition('_')[0]}/{sample.name}"
-    files = [
-        (IMAGE_FOLDER, f"{inner}.{image_suffix}", sample.image),
-        (MASK_FOLDER, f"{inner}.png", sample.mask),
-    ]
-    if sample.depth is not None:
-        files.append((DEPTH_FOLDER, f"{inner}.png", sample.depth))
-    return files
+class _PackedFile(NamedTuple):
+    name: str
+    sha256: str
+    data: bytes  # empty if the file is staged
 
 
-class FolderLayout:
-    """Image, mask and depth in three parallel trees."""
+class Folder:
+    """Image, mask and depth in three parallel trees; see `Format`."""
 
-    name = "folder"
     index_files: tuple[str, ...] = ()
 
-    def __init__(self, store: Store, image_suffix: str) -> None:
-        self._store = store
-        self._suffix = image_suffix
+    def __init__(self, store: Store, plan: Plan) -> None:
+        self._store, self._plan = store, plan
 
-    def pack(self, part: Part, encoded: Encoded) -> list[_File]:
-        """Stage the files of some samples, in an encoder thread; remotely, keep them in memory."""
+    def pack(self, shard: Shard, samples: Sequence[EncodedSample]) -> list[_PackedFile]:
+        """Stage the files of samples; a remote store keeps them in memory."""
         packed = []
-        for sample in encoded.samples:
-            for folder, inner, data in sample_files(sample, self._suffix):
-                name = f"{folder}/{inner}"
+        for sample in samples:
+            for field in self._plan.fields:
+                data: bytes = getattr(sample, field)
+                name = sample_path(sample.name, field, self._plan.image_suffix)
                 digest = hashlib.sha256(data).hexdigest()
                 if isinstance(self._store, LocalStore):
-                    self._stage(part, name, data)
+                    with (
+                        self._store.one_line_errors(),
+                        open(_staged(self._store, shard, name), "wb") as stream,
+                    ):
+                        stream.write(data)
                     data = b""
-                packed.append((name, digest, data))
+                packed.append(_PackedFile(name, digest, data))
         return packed
 
-    def _stage(self, part: Part, name: str, data: bytes) -> None:
-        assert isinstance(self._store, LocalStore)
-        path = staging_path(self._store, part, name)
-        with self._store.failing_in_one_line(), open(path, "wb") as stream:
-            stream.write(data)
+    def create(self, shard: Shard) -> _StagedShard:
+        """Start staging."""
+        return _StagedShard(self._store, shard)
 
-    def is_there(self, record: dict) -> bool:
-        """Tell whether a part's list and every file on it are there, none of them empty."""
-        listing = record["pieces"][0]
-        if not self._holds(listing["file"]) or self._store.size(listing["file"]) != listing["size"]:
-            return False
-        lines = self._store.read(listing["file"]).decode().splitlines()
-        return all(self._holds(line.partition("  ")[2]) for line in lines)
+    def is_complete(self, record: ShardRecord) -> bool:
+        """Look for the checksum list and every file in it, none of them empty."""
+        (listing,) = record.files
+        return self._size(listing.file) == listing.size and all(
+            self._size(name) for name in self._digests(record)
+        )
 
-    def _holds(self, name: str) -> bool:
-        return self._store.exists(name) and self._store.size(name) > 0
+    def _size(self, name: str) -> int:
+        return self._store.size(name) if self._store.exists(name) else 0
 
-    def begin(self, part: Part) -> _StagedPart:
-        """Begin a part; its files appear at its commit."""
-        return _StagedPart(self._store, part)
+    def _digests(self, record: ShardRecord) -> dict[str, str]:
+        lines = self._store.read(record.files[0].file).decode().splitlines()
+        pairs = (line.partition("  ") for line in lines)
+        return {name: digest for digest, _, name in pairs}
 
-    def finish(self, records: list[dict]) -> dict:
-        """Flush the file system once; every file is in its place.
+    def finish(
+        self, records: Sequence[ShardRecord]
+    ) -> tuple[Sequence[ShardRecord], tuple[FileRecord, ...]]:
+        """Flush the file system once; every file has its name by now.
 
-        Flushing each part would wait for whatever else the machine writes. What a power cut
-        leaves empty before this is seen by `is_there`, and made again.
+        Flushing each shard would wait for whatever else the machine writes. A file that a power
+        cut leaves empty before this is found by `is_complete`, and its shard written again.
         """
         if isinstance(self._store, LocalStore):
             os.sync()
-        return {}
+        return records, ()
+
+    def reopen(self, records: Sequence[ShardRecord], damaged: Collection[int]) -> None:
+        """Do nothing: files can be replaced one by one."""
+
+    def files(self, record: ShardRecord) -> Iterator[FileRecord]:
+        """Yield the checksum list and the files that it should name."""
+        (listing,) = record.files
+        yield listing
+        digests = self._digests(record) if self._store.exists(listing.file) else {}
+        for name in self._plan.sample_names(self._plan.shard(record.number)):
+            for field in self._plan.fields:
+                path = sample_path(name, field, self._plan.image_suffix)
+                yield FileRecord(file=path, size=None, sha256=digests.get(path))
+
+    def location(self, shard: Shard, name: str) -> dict[str, str]:
+        """Return the file's path."""
+        return {"file_name": sample_path(name, "image", self._plan.image_suffix)}
+
+    def read(self, record: ShardRecord, row: int, name: str, field: str) -> bytes:
+        """Read a file."""
+        return self._store.read(sample_path(name, field, self._plan.image_suffix))
 
 
-def staging_path(store: LocalStore, part: Part, name: str) -> str:
-    """Return where a file of a part waits for the part's commit."""
-    return f"{store.root}/{WORKING_FOLDER}/part-{part.number:06d}/{name.replace('/', '+')}"
+def _checksum_name(number: int) -> str:
+    return f"checksums/part-{number:06d}.sha256"
 
 
-class _StagedPart:
-    def __init__(self, store: Store, part: Part) -> None:
-        self._store = store
-        self._part = part
-        self._files: list[_File] = []
+def _staged(store: LocalStore, shard: Shard, name: str) -> str:
+    """Return where a file waits for its shard's commit."""
+    return f"{store.root}/{WORKING_FOLDER}/part-{shard.number:06d}/{name.replace('/', '+')}"
+
+
+class _StagedShard:
+    def __init__(self, store: Store, shard: Shard) -> None:
+        self._store, self._shard = store, shard
+        self._files: list[_PackedFile] = []
         if isinstance(store, LocalStore):
-            os.makedirs(os.path.dirname(staging_path(store, part, "x")), exist_ok=True)
+            with store.one_line_errors():
+                os.makedirs(os.path.dirname(_staged(store, shard, "x")), exist_ok=True)
 
-    def append(self, packed: list[_File]) -> None:
-        """Take note of packed files."""
+    def append(self, packed: list[_PackedFile]) -> None:
         self._files += packed
 
-    def pieces(self) -> list[dict]:
-        """Return what the manifest records: the checksum list, which has all the rest."""
+    def finish(self) -> tuple[FileRecord, ...]:
+        """Return the checksum list, which has all the rest."""
         text = self._listing()
         digest = hashlib.sha256(text).hexdigest()
-        return [{"file": checksum_name(self._part.number), "size": len(text), "sha256": digest}]
+        name = _checksum_name(self._shard.number)
+        return (FileRecord(file=name, size=len(text), sha256=digest),)
 
     def commit(self) -> None:
-        """Move the files to their places, then write their checksum list."""
         if isinstance(self._store, LocalStore):
-            with self._store.failing_in_one_line():
+            with self._store.one_line_errors():
                 self._move(self._store)
         else:
-            for name, _, data in self._files:
-                self._store.write(name, data)
-        self._store.write(checksum_name(self._part.number), self._listing())
+            for file in self._files:
+                self._store.write(file.name, file.data)
+        self._store.write(_checksum_name(self._shard.number), self._listing())
 
     def _listing(self) -> bytes:
-        return "".join(f"{digest}  {name}\n" for name, digest, _ in self._files).encode()
+        return "".join(f"{file.sha256}  {file.name}\n" for file in self._files).encode()
 
     def _move(self, store: LocalStore) -> None:
         made: set[str] = set()
-        for name, _, _ in self._files:
-            target = store.path(name)
+        for file in self._files:
+            target = store.path(file.name)
             if (folder := str(target.parent)) not in made:
                 os.makedirs(folder, exist_ok=True)
                 made.add(folder)
-            os.replace(staging_path(store, self._part, name), target)
-        os.rmdir(os.path.dirname(staging_path(store, self._part, "x")))
+            os.replace(_staged(store, self._shard, file.name), target)
+        os.rmdir(os.path.dirname(_staged(store, self._shard, "x")))
 
     def discard(self) -> None:
-        """Leave what is staged: the next run writes over it, and the finished one clears it."""
+        """Leave what is staged: the next run overwrites it, and the finished one clears it."""

@@ -1,22 +1,27 @@
-"""Layout ``webdataset``: tar shards that the webdataset library, wids and plain tar read.
+"""Format ``webdataset``: tar shards that the webdataset library, wids and plain tar read.
 
-Headers are written directly: the standard library's cost more time than encoding a mask. The
-bytes depend on nothing but the samples: fixed time stamp, owner and mode.
+Headers are written directly: the standard library takes more time for them than a mask takes to
+encode. The bytes depend on nothing but the samples: fixed time, owner and mode.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
-from evafast.dataset.naming import SHARD_INDEX, shard_name
+import numpy as np
+from numpy.typing import NDArray
+
+from evafast.dataset.manifest import FileRecord, Plan, Shard, ShardRecord
 
 if TYPE_CHECKING:
-    from evafast.dataset.sample import Encoded, Part
+    from evafast.dataset.formats import EncodedSample
     from evafast.dataset.store import Store
 
+_INDEX = "shards/index.json"
 _BLOCK = 512
 _SUM = slice(148, 156)
 
@@ -53,84 +58,114 @@ def _member(stem: bytes, stem_sum: int, suffix: bytes, data: bytes) -> tuple[byt
     return header, data, bytes(-len(data) % _BLOCK)
 
 
-class WebDatasetLayout:
-    """One tar a part, the members of a sample side by side."""
+class WebDataset:
+    """One tar per shard, the files of a sample side by side; see `Format`."""
 
-    name = "webdataset"
-    index_files: tuple[str, ...] = (SHARD_INDEX,)
+    index_files: tuple[str, ...] = (_INDEX,)
 
-    def __init__(self, store: Store, image_suffix: str) -> None:
-        self._store = store
-        self._image = f".{image_suffix}".encode("ascii")
+    def __init__(self, store: Store, plan: Plan) -> None:
+        self._store, self._plan = store, plan
+        self._image = f".{plan.image_suffix}".encode("ascii")
+        self._places: dict[int, NDArray[np.int64]] = {}
 
-    def pack(self, part: Part, encoded: Encoded) -> bytes:
-        """Return the tar blocks of some samples; runs in an encoder thread."""
-        pieces: list[bytes] = []
-        for sample in encoded.samples:
+    def pack(self, shard: Shard, samples: Sequence[EncodedSample]) -> bytes:
+        """Return the tar blocks of samples."""
+        blocks: list[bytes] = []
+        for sample in samples:
             stem = sample.name.encode("ascii")
             stem_sum = sum(stem)
-            pieces += _member(stem, stem_sum, self._image, sample.image)
-            pieces += _member(stem, stem_sum, b".mask.png", sample.mask)
+            blocks += _member(stem, stem_sum, self._image, sample.image)
+            blocks += _member(stem, stem_sum, b".mask.png", sample.mask)
             if sample.depth is not None:
-                pieces += _member(stem, stem_sum, b".depth.png", sample.depth)
-            pieces += _member(stem, stem_sum, b".json", sample.record)
-        return b"".join(pieces)
+                blocks += _member(stem, stem_sum, b".depth.png", sample.depth)
+            blocks += _member(stem, stem_sum, b".json", sample.record)
+        return b"".join(blocks)
 
-    def is_there(self, record: dict) -> bool:
-        """Tell whether a shard is there, by its size."""
-        piece = record["pieces"][0]
-        return self._store.exists(piece["file"]) and (
-            self._store.size(piece["file"]) == piece["size"]
-        )
+    def create(self, shard: Shard) -> _Tar:
+        """Start a tar file."""
+        return _Tar(self._store, _tar_name(shard.number))
 
-    def begin(self, part: Part) -> _Shard:
-        """Begin a shard; nothing appears before its commit."""
-        return _Shard(self._store, shard_name(part.number))
+    def is_complete(self, record: ShardRecord) -> bool:
+        """Compare the tar's size."""
+        (tar,) = record.files
+        return self._store.exists(tar.file) and self._store.size(tar.file) == tar.size
 
-    def finish(self, records: list[dict]) -> dict:
+    def finish(
+        self, records: Sequence[ShardRecord]
+    ) -> tuple[Sequence[ShardRecord], tuple[FileRecord, ...]]:
         """Write the index file that wids reads.
 
-        Without ``md5sum``, which wids does not need: a second hash would cost a twelfth of the
-        whole run, and the manifest has SHA-256.
+        It has no ``md5sum``: wids does not need it, and the manifest has SHA-256.
         """
         shards = [
             {
-                "url": record["pieces"][0]["file"].rpartition("/")[2],
-                "nsamples": record["count"],
-                "filesize": record["pieces"][0]["size"],
+                "url": record.files[0].file.rpartition("/")[2],
+                "nsamples": record.count,
+                "filesize": record.files[0].size,
             }
             for record in records
         ]
         index = {"__kind__": "wids-shard-index-v1", "wids_version": 1, "shardlist": shards}
-        self._store.write(SHARD_INDEX, json.dumps(index, indent=1).encode())
-        return {}
+        self._store.write(_INDEX, json.dumps(index, indent=1).encode())
+        return records, ()
+
+    def reopen(self, records: Sequence[ShardRecord], damaged: Collection[int]) -> None:
+        """Do nothing: every shard is a file of its own."""
+
+    def files(self, record: ShardRecord) -> Iterator[FileRecord]:
+        """Yield the tar."""
+        yield from record.files
+
+    def location(self, shard: Shard, name: str) -> dict[str, str]:
+        """Return the member's name and its shard."""
+        return {
+            "file_name": f"{name}.{self._plan.image_suffix}", "shard": _tar_name(shard.number)
+        }  # fmt: skip
+
+    def read(self, record: ShardRecord, row: int, name: str, field: str) -> bytes:
+        """Read a member; a shard's headers are walked once, when it is first read."""
+        (tar,) = record.files
+        if record.number not in self._places:
+            with self._store.open(tar.file) as stream:
+                members = np.array(list(_walk(stream)), dtype=np.int64)
+            self._places[record.number] = members.reshape(record.count, -1, 2)
+        start, size = self._places[record.number][row, self._plan.fields.index(field)]
+        return self._store.read_range(tar.file, int(start), int(size))
 
 
-class _Shard:
+def _tar_name(number: int) -> str:
+    return f"shards/shard-{number:06d}.tar"
+
+
+def _walk(stream: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Yield start and size of every member of a tar that this module wrote."""
+    position = 0
+    while (header := stream.read(_BLOCK)) and header[0]:
+        size = int(header[124:135], 8)
+        yield position + _BLOCK, size
+        position += _BLOCK + size + (-size % _BLOCK)
+        stream.seek(position)
+
+
+class _Tar:
     def __init__(self, store: Store, name: str) -> None:
         self._name = name
-        self._writing = store.writing(name, large=True)
-        self._stream: BinaryIO = self._writing.__enter__()
+        self._file = store.create(name)
         self._digest = hashlib.sha256()
         self._size = 0
 
     def append(self, blocks: bytes) -> None:
-        """Append packed samples."""
-        self._stream.write(blocks)
+        self._file.write(blocks)
         self._digest.update(blocks)
         self._size += len(blocks)
 
-    def pieces(self) -> list[dict]:
-        """End the shard; return what the manifest records of it."""
+    def finish(self) -> tuple[FileRecord, ...]:
         self.append(bytes(2 * _BLOCK))
         digest = self._digest.hexdigest()
-        return [{"file": self._name, "size": self._size, "sha256": digest}]
+        return (FileRecord(file=self._name, size=self._size, sha256=digest),)
 
     def commit(self) -> None:
-        """Make the shard appear."""
-        self._writing.__exit__(None, None, None)
+        self._file.commit()
 
     def discard(self) -> None:
-        """Drop the shard; nothing of it stays."""
-        error = GeneratorExit()
-        self._writing.__exit__(GeneratorExit, error, None)
+        self._file.discard()

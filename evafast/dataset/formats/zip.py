@@ -1,6 +1,6 @@
-"""Layout ``zip``: three stored archives, made of segments so that a run can stop anywhere.
+"""Format ``zip``: stored archives, made from segments so that a run can stop anywhere.
 
-A part writes one segment an archive: local headers and data, end to end. When all parts are
+A shard writes one segment per archive: local headers and data, end to end. When all shards are
 there the segments are joined and the central directory is appended. Nothing is compressed: JPEG
 and PNG already are.
 """
@@ -8,20 +8,24 @@ and PNG already are.
 from __future__ import annotations
 
 import hashlib
-import shutil
 import struct
 import zlib
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from evafast.dataset.formats.folder import sample_files
-from evafast.dataset.store import WORKING_FOLDER
+import numpy as np
+from numpy.typing import NDArray
+
+from evafast.dataset.manifest import FileRecord, Plan, Shard, ShardRecord
+from evafast.dataset.naming import FOLDERS, sample_path
+from evafast.dataset.store import WORKING_FOLDER, creating
 
 if TYPE_CHECKING:
-    from evafast.dataset.sample import Encoded, Part
-    from evafast.dataset.store import Store
+    from evafast.dataset.formats import EncodedSample
+    from evafast.dataset.store import NewFile, Store
 
+_COPY = 1 << 20
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
@@ -74,10 +78,15 @@ def end_records(count: int, start: int, size: int) -> bytes:
     )
 
 
-def walk_segment(stream: BinaryIO) -> Iterator[tuple[bytes, int, int, int]]:
-    """Yield ``(name, CRC, size, offset)`` of every file in a segment."""
+def _walk(
+    stream: BinaryIO, size_of_segment: int | None = None
+) -> Iterator[tuple[bytes, int, int, int]]:
+    """Yield ``(name, CRC, size, offset)`` of every file in the segment that begins here."""
     offset = 0
-    while header := stream.read(_LOCAL.size):
+    while size_of_segment is None or offset < size_of_segment:
+        header = stream.read(_LOCAL.size)
+        if not header:
+            return
         fields = _LOCAL.unpack(header)
         crc, size, name_size = fields[6], fields[7], fields[9]
         name = stream.read(name_size)
@@ -86,134 +95,152 @@ def walk_segment(stream: BinaryIO) -> Iterator[tuple[bytes, int, int, int]]:
         offset += _LOCAL.size + name_size + size
 
 
-def _segment_name(archive: str, part: int) -> str:
-    return f"{WORKING_FOLDER}/segments/{archive}-{part:06d}"
+def _segment_name(archive: str, shard: int) -> str:
+    return f"{WORKING_FOLDER}/segments/{archive.removesuffix('.zip')}-{shard:06d}"
 
 
-class ZipLayout:
-    """``fg_bg.zip``, ``fg_bg_mask.zip`` and, with depth, ``fg_bg_depth.zip``."""
+class Zip:
+    """``fg_bg.zip``, ``fg_bg_mask.zip`` and, with depth, ``fg_bg_depth.zip``; see `Format`."""
 
-    name = "zip"
     index_files: tuple[str, ...] = ()
 
-    def __init__(self, store: Store, image_suffix: str) -> None:
-        self._store = store
-        self._suffix = image_suffix
+    def __init__(self, store: Store, plan: Plan) -> None:
+        self._store, self._plan = store, plan
+        self._places: dict[tuple[int, str], NDArray[np.int64]] = {}
 
-    def pack(self, part: Part, encoded: Encoded) -> dict[str, bytes]:
-        """Return each archive's bytes of some samples; runs in an encoder thread."""
-        pieces: dict[str, list[bytes]] = {}
-        for sample in encoded.samples:
-            for folder, inner, data in sample_files(sample, self._suffix):
-                pieces.setdefault(folder, []).append(local_record(inner.encode("ascii"), data))
-        return {folder: b"".join(records) for folder, records in pieces.items()}
+    def _inner(self, name: str, field: str) -> str:
+        """Return a sample's path inside its archive."""
+        return sample_path(name, field, self._plan.image_suffix).partition("/")[2]
 
-    def is_there(self, record: dict) -> bool:
-        """Tell whether a part's segments are there, by their sizes."""
-        segments = [
-            (_segment_name(piece["file"].removesuffix(".zip"), record["part"]), piece["size"])
-            for piece in record["pieces"]
-        ]
-        return all(self._store.exists(n) and self._store.size(n) == s for n, s in segments)
+    def pack(self, shard: Shard, samples: Sequence[EncodedSample]) -> dict[str, bytes]:
+        """Return each archive's records of samples."""
+        return {
+            f"{FOLDERS[field]}.zip": b"".join(
+                local_record(self._inner(sample.name, field).encode("ascii"),
+                             getattr(sample, field))
+                for sample in samples
+            )
+            for field in self._plan.fields
+        }  # fmt: skip
 
-    def begin(self, part: Part) -> _Segments:
-        """Begin a part's segments."""
-        return _Segments(self._store, part)
+    def create(self, shard: Shard) -> _Segments:
+        """Start a shard's segments."""
+        archives = [f"{FOLDERS[field]}.zip" for field in self._plan.fields]
+        return _Segments(self._store, shard, archives)
 
-    def finish(self, records: list[dict]) -> dict:
-        """Join the segments into archives; return each archive's size and SHA-256."""
-        archives = {}
-        folders = [piece["file"].removesuffix(".zip") for piece in records[0]["pieces"]]
-        for folder in folders:
-            archives[f"{folder}.zip"] = self._join(folder, records)
-        return {"archives": archives}
+    def is_complete(self, record: ShardRecord) -> bool:
+        """Compare the segments' sizes."""
+        segments = [(_segment_name(f.file, record.number), f.size) for f in record.files]
+        return all(
+            self._store.exists(name) and self._store.size(name) == size for name, size in segments
+        )
 
-    def rejoin(self, records: list[dict], again: list[int]) -> None:
-        """Join the archives anew: parts in `again` from new segments, the others as they lie."""
-        for piece_number, piece in enumerate(records[0]["pieces"]):
-            folder = piece["file"].removesuffix(".zip")
-            for record in records:
-                if record["part"] not in again:
-                    old = record["pieces"][piece_number]
-                    with (
-                        self._store.open(piece["file"]) as archive,
-                        self._store.writing(_segment_name(folder, record["part"])) as segment,
-                    ):
-                        archive.seek(old["offset"])
-                        copy_stretch(archive, segment, old["size"])
-            self._join(folder, records)
+    def finish(
+        self, records: Sequence[ShardRecord]
+    ) -> tuple[Sequence[ShardRecord], tuple[FileRecord, ...]]:
+        """Join the segments into archives."""
+        offset: dict[str, int] = {}
+        placed = []
+        for record in records:
+            files = []
+            for file in record.files:
+                files.append(replace(file, offset=offset.setdefault(file.file, 0)))
+                offset[file.file] += file.size or 0
+            placed.append(replace(record, files=tuple(files)))
+        return placed, tuple(self._join(name, placed, end) for name, end in offset.items())
 
-    def _join(self, folder: str, records: list[dict]) -> dict:
+    def _join(self, archive: str, records: Sequence[ShardRecord], end: int) -> FileRecord:
         directory: list[bytes] = []
-        offset = 0
-        with self._store.writing(f"{folder}.zip", large=True) as plain:
-            archive = _Hashing(plain)
+        with creating(self._store, archive) as file:
+            hashing = _Hashing(file)
             for record in records:
-                piece = next(p for p in record["pieces"] if p["file"] == f"{folder}.zip")
-                segment = _segment_name(folder, record["part"])
-                with self._store.open(segment) as stream:
-                    directory += [
-                        central_record(name, crc, size, offset + at)
-                        for name, crc, size, at in walk_segment(stream)
-                    ]
-                with self._store.open(segment) as stream:
-                    shutil.copyfileobj(stream, archive, 1 << 20)
-                piece["offset"] = offset
-                offset += piece["size"]
-            size = sum(map(len, directory))
-            archive.write(b"".join(directory))
-            archive.write(end_records(len(directory), offset, size))
-        return {"size": archive.size, "sha256": archive.digest.hexdigest()}
+                offset = next(f.offset or 0 for f in record.files if f.file == archive)
+                with self._store.open(_segment_name(archive, record.number)) as segment:
+                    for name, crc, size, at in _walk(segment):
+                        directory.append(central_record(name, crc, size, offset + at))
+                    segment.seek(0)
+                    while chunk := segment.read(_COPY):
+                        hashing.write(chunk)
+            tail = b"".join(directory)
+            hashing.write(tail + end_records(len(directory), end, len(tail)))
+        return FileRecord(file=archive, size=hashing.size, sha256=hashing.digest.hexdigest())
 
+    def reopen(self, records: Sequence[ShardRecord], damaged: Collection[int]) -> None:
+        """Copy the segments of undamaged shards out of the archives."""
+        for record in records:
+            for file in record.files if record.number not in damaged else ():
+                at, left = file.offset or 0, file.size or 0
+                with creating(self._store, _segment_name(file.file, record.number)) as segment:
+                    while left > 0:
+                        chunk = self._store.read_range(file.file, at, min(left, _COPY))
+                        if not chunk:
+                            break  # a truncated archive: the joined one will differ
+                        segment.write(chunk)
+                        at, left = at + len(chunk), left - len(chunk)
 
-def copy_stretch(source: BinaryIO, target: BinaryIO, size: int) -> None:
-    """Copy the next `size` bytes."""
-    while size > 0 and (chunk := source.read(min(size, 1 << 20))):
-        target.write(chunk)
-        size -= len(chunk)
+    def files(self, record: ShardRecord) -> Iterator[FileRecord]:
+        """Yield the shard's range of each archive."""
+        yield from record.files
+
+    def location(self, shard: Shard, name: str) -> dict[str, str]:
+        """Return the path inside the archive, and the archive."""
+        return {"file_name": self._inner(name, "image"), "archive": f"{FOLDERS['image']}.zip"}
+
+    def read(self, record: ShardRecord, row: int, name: str, field: str) -> bytes:
+        """Read a member; a shard's headers are walked once, when it is first read."""
+        archive = f"{FOLDERS[field]}.zip"
+        key = record.number, archive
+        if key not in self._places:
+            file = next(f for f in record.files if f.file == archive)
+            begin = file.offset or 0
+            with self._store.open(archive) as stream:
+                stream.seek(begin)
+                self._places[key] = np.array(
+                    [
+                        (begin + at + _LOCAL.size + len(inner), size)
+                        for inner, _, size, at in _walk(stream, file.size)
+                    ],
+                    dtype=np.int64,
+                )
+        start, size = self._places[key][row]
+        return self._store.read_range(archive, int(start), int(size))
 
 
 class _Hashing:
-    """A stream that hashes and counts what is written through it."""
+    """Writes through to a file, hashing and counting."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    def __init__(self, file: NewFile) -> None:
+        self._file = file
         self.digest = hashlib.sha256()
         self.size = 0
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes) -> None:
         self.digest.update(data)
         self.size += len(data)
-        return self._stream.write(data)
+        self._file.write(data)
 
 
 class _Segments:
-    def __init__(self, store: Store, part: Part) -> None:
-        self._store = store
-        self._part = part
-        self._stack = ExitStack()
-        self._streams: dict[str, _Hashing] = {}
+    def __init__(self, store: Store, shard: Shard, archives: Sequence[str]) -> None:
+        self._segments = {
+            archive: store.create(_segment_name(archive, shard.number)) for archive in archives
+        }
+        self._hashing = {name: _Hashing(file) for name, file in self._segments.items()}
 
-    def append(self, pieces: dict[str, bytes]) -> None:
-        """Append packed samples to each archive's segment."""
-        for folder, data in pieces.items():
-            if folder not in self._streams:
-                writing = self._store.writing(_segment_name(folder, self._part.number), large=True)
-                self._streams[folder] = _Hashing(self._stack.enter_context(writing))
-            self._streams[folder].write(data)
+    def append(self, packed: dict[str, bytes]) -> None:
+        for archive, data in packed.items():
+            self._hashing[archive].write(data)
+
+    def finish(self) -> tuple[FileRecord, ...]:
+        return tuple(
+            FileRecord(file=name, size=h.size, sha256=h.digest.hexdigest())
+            for name, h in self._hashing.items()
+        )
 
     def commit(self) -> None:
-        """Make the segments appear."""
-        self._stack.close()
-
-    def pieces(self) -> list[dict]:
-        """Return what the manifest records of the segments."""
-        return [
-            {"file": f"{folder}.zip", "size": s.size, "sha256": s.digest.hexdigest()}
-            for folder, s in self._streams.items()
-        ]
+        for segment in self._segments.values():
+            segment.commit()
 
     def discard(self) -> None:
-        """Drop the segments; nothing of them stays."""
-        error = GeneratorExit()
-        self._stack.__exit__(GeneratorExit, error, None)
+        for segment in self._segments.values():
+            segment.discard()

@@ -1,0 +1,96 @@
+"""Command lines from dataclasses: options, defaults and help are written once, in the config."""
+
+from __future__ import annotations
+
+import io
+import re
+
+from collections.abc import Sequence
+from contextlib import redirect_stderr
+from typing import Any, TypeVar
+
+import tyro
+
+from evafast.errors import UsageError
+
+Config = TypeVar("Config")
+
+_RULE = re.compile(r"[─━]{8,}")
+_FRAME = re.compile(r"[│╭╮╰╯─━┃]")
+_registry = tyro.constructors.ConstructorRegistry()
+
+
+@_registry.primitive_rule
+def _width_by_height(
+    info: tyro.constructors.PrimitiveTypeInfo,
+) -> tyro.constructors.PrimitiveConstructorSpec[tuple[int, int]] | None:
+    """Read a pair of integers as ``40x50``."""
+    if info.type != tuple[int, int]:
+        return None
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="WxH",
+        instance_from_str=lambda words: _size(words[0]),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda size: [f"{size[0]}x{size[1]}"],
+    )
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([0-9]+)x([0-9]+)", text.lower())
+    if not found:
+        raise ValueError(f"expected WIDTHxHEIGHT such as 40x50, got {text!r}")
+    return int(found[1]), int(found[2])
+
+
+def parse(
+    config: Any, arguments: Sequence[str] | None = None, *, prog: str, description: str
+) -> Any:
+    """Return the config that command line arguments describe.
+
+    Parameters
+    ----------
+    config : type
+        A dataclass whose docstring documents its fields, or a union of them: subcommands. Fields
+        of nested dataclasses become options of the same level.
+    arguments : sequence of str, optional
+        ``sys.argv[1:]`` by default.
+    prog, description : str
+        Of the help page.
+
+    Raises
+    ------
+    UsageError
+        One line that names the option.
+    SystemExit
+        After ``--help``.
+    """
+    errors = io.StringIO()
+    try:
+        with _registry, redirect_stderr(errors):
+            return tyro.cli(
+                config, args=arguments, prog=prog, description=description,
+                config=(
+                    tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes,
+                    tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff,
+                ),
+            )  # fmt: skip
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise _usage_error(stop, errors.getvalue(), prog) from None
+
+
+def _usage_error(stop: SystemExit, printed: str, prog: str) -> UsageError:
+    """Return the config's own error, or the first paragraph of the frame that tyro printed."""
+    cause: BaseException | None = stop
+    while cause is not None:
+        if isinstance(cause, UsageError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    lines = printed.splitlines()
+    body = lines[1:] if lines and lines[0].startswith("╭") else lines
+    text = " ".join(_FRAME.sub(" ", _RULE.split("\n".join(body))[0]).split())
+    return UsageError(f"{text.rstrip('.')}; see {prog} --help")
+
+
