@@ -94,7 +94,9 @@ class TrainConfig:
             )
         for name in ("steps", "batch_size"):
             if getattr(self, name) < 1:
-                raise UsageError(f"{name}: expected at least 1, got {getattr(self, name)}; give more")
+                raise UsageError(
+                    f"{name}: expected at least 1, got {getattr(self, name)}; give more"
+                )
         if not 0 < self.rate < 1:
             raise UsageError(f"--rate: expected between 0 and 1, got {self.rate}; try 1e-4")
 

@@ -1,16 +1,23 @@
-"""Augmentation with kornia, on whatever device the batch is on.
+"""Augmentation with kornia on the batch's device.
 
-Geometry moves background, composite, mask and depth alike; then the background is moved a little
-against the composite, and the two are exposed, blurred, compressed apart. What is left to learn
-is what was pasted, not how to subtract. All of it is a pure function of the batch and one seed.
+Geometry moves background, composite, mask and depth alike. Then the background shifts a little
+against the composite, and the two get colours, blur, noise and JPEG artefacts of their own, so
+that the network has to find what was pasted rather than to subtract. The result is a pure function
+of batch, config and seed.
+
+To add an augmentation, write a function of views and config and register its name::
+
+    AUGMENTATIONS["invert"] = lambda views, config: replace(views, composite=1 - views.composite)
+    AugmentConfig(steps=(*AugmentConfig().steps, "invert"))
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 
 import kornia.augmentation as K
 import numpy as np
@@ -19,24 +26,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evafast import Batch
-from training.masks.config import AugmentConfig
+from evafast import Batch, UsageError
 from training.masks.jpeg import jpeg
 
-_one_drawer = threading.Lock()
+_generator_lock = threading.Lock()
 
 
 @dataclass
 class Views:
-    """A batch as the network learns it: floating, at the network's size.
+    """A batch as the network sees it: floating point, at the network's size.
 
     Attributes
     ----------
-    background, composite : Tensor, float32, (n, 3, size, size)
-        RGB in [0, 1].
-    mask : Tensor, float32, (n, 1, size, size)
-        Coverage in [0, 1].
-    depth : Tensor, float32, (n, 1, size, size), or None
+    background, composite : Tensor of float32, (n, 3, size, size)
+        RGB, 0..1.
+    mask : Tensor of float32, (n, 1, size, size)
+        Coverage, 0..1.
+    depth : Tensor of float32, (n, 1, size, size), or None
         In the teacher's unit.
     index : ndarray of int64, (n,)
         Sample indices.
@@ -53,85 +59,169 @@ class Views:
 
 
 def views_of(batch: Batch, size: int, device: torch.device) -> Views:
-    """Return a batch as it is, shrunk to `size` by averaging, on `device`."""
+    """Return a batch on `device`, downsampled to `size` pixels by averaging."""
 
-    def floating(x: Tensor, unit: float) -> Tensor:
+    def resized(x: Tensor, unit: float) -> Tensor:
         x = x.to(device, torch.float32, non_blocking=True).contiguous() / unit
         if x.shape[-1] % size == 0:
-            return functional.avg_pool2d(x, x.shape[-1] // size)  # the same, and much faster
+            return functional.avg_pool2d(x, x.shape[-1] // size)  # equal to "area", but faster
         return functional.interpolate(x, (size, size), mode="area")
 
     return Views(
-        background=floating(batch.background, 255.0),
-        composite=floating(batch.image, 255.0),
-        mask=floating(batch.mask, 255.0),
-        depth=None if batch.depth is None else floating(batch.depth, 1.0),
+        background=resized(batch.background, 255.0),
+        composite=resized(batch.image, 255.0),
+        mask=resized(batch.mask, 255.0),
+        depth=None if batch.depth is None else resized(batch.depth, 1.0),
         index=batch.index,
     )
 
 
-class Augmentation:
-    """Changes views at random, replayably.
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """Which augmentations are applied, and how strongly.
 
-    Parameters
+    Attributes
     ----------
-    config : AugmentConfig
+    steps : tuple of str
+        Names in `AUGMENTATIONS`, in order.
+    degrees, translate, scale, shear : float
+        Geometry: largest rotation, shift (share of the side), relative change of scale, and shear
+        (degrees).
+    flip : float
+        Geometry: probability of a left-right mirror.
+    misalign_pixels, misalign_degrees, misalign_scale : float
+        Misalignment: largest shift, rotation and relative change of scale of the background.
+    brightness, contrast, saturation, hue : float
+        Photometric: largest changes of colour.
+    blur, noise : float
+        Photometric: probability of a blur (sigma up to 1.2) and of noise (standard deviation
+        0.02).
+    jpeg : float
+        Probability of JPEG artefacts (quality 40 to 95).
 
-    Examples
-    --------
-    >>> augment = Augmentation(AugmentConfig())
-    >>> views = augment(views, seed=3)  # doctest: +SKIP
+    Raises
+    ------
+    UsageError
+        If a name is not registered or a strength is out of range.
     """
 
-    def __init__(self, config: AugmentConfig) -> None:
-        c = self.config = config
-        # Reflection mirrors picture and mask alike at the border, so the two stay true together.
-        self._together = K.ImageSequential(
-            K.RandomHorizontalFlip(p=c.flip),
-            _affine(c.degrees, c.translate, c.scale, c.shear),
-        )
-        self._colour = K.ImageSequential(
-            K.ColorJiggle(c.brightness, c.contrast, c.saturation, c.hue, p=1.0),
-            K.RandomGaussianBlur(5, (0.1, 1.2), p=c.blur),
-            K.RandomGaussianNoise(std=0.02, p=c.noise),
-        )
+    steps: tuple[str, ...] = ("geometry", "misalignment", "photometric", "jpeg")
+    degrees: float = 10.0
+    translate: float = 0.08
+    scale: float = 0.15
+    shear: float = 5.0
+    flip: float = 0.5
+    misalign_pixels: float = 1.5
+    misalign_degrees: float = 0.7
+    misalign_scale: float = 0.01
+    brightness: float = 0.2
+    contrast: float = 0.2
+    saturation: float = 0.2
+    hue: float = 0.03
+    blur: float = 0.2
+    noise: float = 0.3
+    jpeg: float = 0.2
 
-    @torch.no_grad()
-    def __call__(self, views: Views, seed: int) -> Views:
-        """Return the views changed as `seed` says; the given ones are left as they are."""
-        if not any(vars(self.config).values()):
-            return views
-        with drawn_from(seed, views.composite.device):
-            return self._photometric(self._misaligned(self._geometric(views)))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", tuple(self.steps))  # JSON has lists
+        for name in self.steps:
+            if name not in AUGMENTATIONS:
+                raise UsageError(
+                    f"augment: expected {', '.join(AUGMENTATIONS)}, got {name!r}; choose among them"
+                )
+        for name, value in asdict(self).items():
+            limit = _LIMITS.get(name, 1.0)
+            if name != "steps" and not 0 <= value <= limit:
+                raise UsageError(
+                    f"augment {name}: expected 0 to {limit:g}, got {value:g}; choose another"
+                )
 
-    def _geometric(self, views: Views) -> Views:
-        parts = [views.background, views.composite, views.mask]
-        if views.depth is not None:
-            parts.append(views.depth)
-        # One warp of all channels at once: alike by construction.
-        moved = self._together(torch.cat(parts, 1)).split([p.shape[1] for p in parts], 1)
-        depth = moved[3] if views.depth is not None else None
-        return replace(
-            views, background=moved[0], composite=moved[1], mask=moved[2].clamp(0, 1), depth=depth
-        )
-
-    def _misaligned(self, views: Views) -> Views:
-        c = self.config
-        shift = c.misalign_pixels / views.background.shape[-1]
-        move = _affine(c.misalign_degrees, shift, c.misalign_scale, 0.0)
-        return replace(views, background=move(views.background))
-
-    def _photometric(self, views: Views) -> Views:
-        both = torch.cat((views.background, views.composite))
-        both = self._colour(both.clamp(0, 1)).clamp(0, 1)
-        chosen = torch.rand(len(both)) < self.config.jpeg
-        quality = 40 + 55 * torch.rand(int(chosen.sum()))
-        if len(quality):
-            both[chosen] = jpeg(both[chosen], quality)
-        background, composite = both.chunk(2)
-        return replace(views, background=background, composite=composite)
+    @classmethod
+    def none(cls) -> AugmentConfig:
+        """Return the config without any augmentation."""
+        return cls(steps=())
 
 
+_LIMITS = {"degrees": 45.0, "shear": 45.0, "misalign_pixels": 45.0, "misalign_degrees": 45.0,
+           "hue": 0.5}  # fmt: skip
+
+
+@torch.no_grad()
+def augmented(views: Views, config: AugmentConfig, seed: int) -> Views:
+    """Return the views augmented as config and seed say; the given ones do not change."""
+    if not config.steps:
+        return views
+    with seeded(seed, views.composite.device):
+        for name in config.steps:
+            views = AUGMENTATIONS[name](views, config)
+    return views
+
+
+def geometry(views: Views, config: AugmentConfig) -> Views:
+    """Flip and warp background, composite, mask and depth alike."""
+    fields = [views.background, views.composite, views.mask]
+    if views.depth is not None:
+        fields.append(views.depth)
+    # One warp of all channels at once keeps them aligned by construction.
+    moved = _geometry(config)(torch.cat(fields, 1)).split([x.shape[1] for x in fields], 1)
+    return replace(
+        views, background=moved[0], composite=moved[1], mask=moved[2].clamp(0, 1),
+        depth=None if views.depth is None else moved[3],
+    )  # fmt: skip
+
+
+def misalignment(views: Views, config: AugmentConfig) -> Views:
+    """Move the background a little against the composite."""
+    shift = config.misalign_pixels / views.background.shape[-1]
+    move = _affine(config.misalign_degrees, shift, config.misalign_scale, 0.0)
+    return replace(views, background=move(views.background))
+
+
+def photometric(views: Views, config: AugmentConfig) -> Views:
+    """Change colours, blur and add noise, independently in background and composite."""
+    both = torch.cat((views.background, views.composite)).clamp(0, 1)
+    background, composite = _photometric(config)(both).clamp(0, 1).chunk(2)
+    return replace(views, background=background, composite=composite)
+
+
+def jpeg_artefacts(views: Views, config: AugmentConfig) -> Views:
+    """Compress some of the backgrounds and composites."""
+    both = torch.cat((views.background, views.composite))
+    chosen = torch.rand(len(both)) < config.jpeg
+    quality = 40 + 55 * torch.rand(int(chosen.sum()))
+    if len(quality):
+        both[chosen] = jpeg(both[chosen], quality)
+    background, composite = both.chunk(2)
+    return replace(views, background=background, composite=composite)
+
+
+AUGMENTATIONS: dict[str, Callable[[Views, AugmentConfig], Views]] = {
+    "geometry": geometry,
+    "misalignment": misalignment,
+    "photometric": photometric,
+    "jpeg": jpeg_artefacts,
+}
+
+
+@cache
+def _geometry(config: AugmentConfig) -> nn.Module:
+    # Reflection mirrors image and mask alike at the border, so that they still agree there.
+    return K.ImageSequential(
+        K.RandomHorizontalFlip(p=config.flip),
+        _affine(config.degrees, config.translate, config.scale, config.shear),
+    )
+
+
+@cache
+def _photometric(config: AugmentConfig) -> nn.Module:
+    return K.ImageSequential(
+        K.ColorJiggle(config.brightness, config.contrast, config.saturation, config.hue, p=1.0),
+        K.RandomGaussianBlur(5, (0.1, 1.2), p=config.blur),
+        K.RandomGaussianNoise(std=0.02, p=config.noise),
+    )
+
+
+@cache
 def _affine(degrees: float, translate: float, scale: float, shear: float) -> nn.Module:
     return K.RandomAffine(
         degrees, translate=(translate, translate), scale=(1 - scale, 1 + scale),
@@ -140,12 +230,12 @@ def _affine(degrees: float, translate: float, scale: float, shear: float) -> nn.
 
 
 @contextmanager
-def drawn_from(seed: int, device: torch.device) -> Iterator[None]:
-    """Let torch draw from `seed` inside, and leave its generators as they were.
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's generators inside, and restore them afterwards.
 
-    All threads share torch's generators, so only one may be in here at a time.
+    All threads share these generators, so only one thread at a time may be inside.
     """
     devices = [device] if device.type == "cuda" else []
-    with _one_drawer, torch.random.fork_rng(devices):
+    with _generator_lock, torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         yield

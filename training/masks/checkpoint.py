@@ -10,27 +10,27 @@ import torch
 
 from evafast import UsageError
 from evafast.errors import quoted
-from training.masks.config import TrainConfig
+from training.masks.config import MaskTrainConfig
 from training.masks.model import MaskDepthNet, build
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A trained network and how it came about.
+    """A trained network and how it was trained.
 
     Attributes
     ----------
     model : MaskDepthNet
         In evaluation mode.
-    config : TrainConfig
+    config : MaskTrainConfig
     steps : int
     trained_seconds : float
-        Time that its steps took, waiting for data included, validations left out.
+        Time of its steps, waiting for data included, validation excluded.
     share_waiting_for_data : float
     """
 
     model: MaskDepthNet
-    config: TrainConfig
+    config: MaskTrainConfig
     steps: int
     trained_seconds: float
     share_waiting_for_data: float
@@ -42,11 +42,11 @@ def open_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
     Raises
     ------
     UsageError
-        When it is missing or something else.
+        If it is missing or something else.
     """
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
-        config = TrainConfig.from_dict(stored["hyper_parameters"]["config"])
+        config = MaskTrainConfig.from_dict(stored["hyper_parameters"]["config"])
         prefix = "model."
         weights = {
             name.removeprefix(prefix): value
@@ -60,7 +60,7 @@ def open_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
     except (OSError, KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise UsageError(
             f"checkpoint: expected one of training.masks.train, got {quoted(path)} "
-            f"({type(error).__name__}); name a best.ckpt or last.ckpt"
+            f"({type(error).__name__}); give a best.ckpt or last.ckpt"
         ) from None
     return Checkpoint(
         model=model.to(device, memory_format=torch.channels_last).eval(),

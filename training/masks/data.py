@@ -1,12 +1,13 @@
-"""Batches for training: made on the training device as they are needed, or read from disk.
+"""Batches for training: made on the training device when they are needed, or read from disk.
 
-No worker processes and no copies: one line composites a batch, has the teacher add depth, and
-augments it, where the network then learns from it.
+There are no worker processes and no copies: a batch is composited, given depth by the teacher and
+augmented where the network then learns from it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,19 +27,19 @@ from evafast import (
     UsageError,
     open_dataset,
 )
-from evafast.assets.loading import AssetConfig
-from evafast.sampling.recipe import ShuffledOrder
-from evafast.system.timing import StageClock
-from training.masks.augment import Augmentation, Views, views_of
-from training.masks.config import DataConfig
+from evafast.assets.preprocess import AssetConfig
+from evafast.compositing import choose_backend
+from evafast.sampling.permutation import ShuffledOrder
+from training.masks.augment import AugmentConfig, Views, augmented, views_of
+from training.masks.config import DataConfig, MaskTrainConfig
 from training.masks.split import AssetSubset, PlacementSubset, split_assets
 
 AVERAGED_SAMPLES = 256
-"""Training samples from which means are taken."""
+"""Training samples over which means are taken."""
 
 
 class Subset(Protocol):
-    """Sample numbers of one side of the split, by random access."""
+    """Sample numbers of one side of the split, with random access."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, positions: NDArray[np.int64]) -> NDArray[np.int64]: ...
@@ -51,37 +52,29 @@ class Source:
     Attributes
     ----------
     training, validation : Subset
-        Numbers to give to `read`.
-    live : Pipeline or None
-        Makes the samples; its numbers are the recipe's sample indices.
-    stored : StoredDataset or None
-        Or reads them; its numbers are positions in the order they were written.
+        Numbers for `read`: sample indices of the recipe, or positions in the stored dataset.
+    read : callable
+        Returns the batch of some sample numbers.
+    recipe : Recipe
+        Recipe of all samples.
+    teacher : DepthEstimator or None
+        None without depth, or if the depth is read from disk.
     """
 
     training: Subset
     validation: Subset
-    live: Pipeline | None = None
-    stored: object | None = None
-
-    @property
-    def recipe(self) -> Recipe:
-        """The recipe of every sample."""
-        return (self.live or self.stored).recipe  # type: ignore[union-attr]
-
-    def read(self, numbers: ArrayLike) -> Batch:
-        """Return the batch of these samples."""
-        if self.live is not None:
-            return self.live.batch(numbers)
-        return self.stored.__getitems__(np.asarray(numbers).tolist())  # type: ignore[union-attr]
+    read: Callable[[ArrayLike], Batch]
+    recipe: Recipe
+    teacher: DepthEstimator | None = None
 
 
 def open_source(config: DataConfig, device: str | torch.device) -> Source:
-    """Load assets or open a data set, and split it.
+    """Load assets or open a dataset, and split it.
 
     Raises
     ------
     UsageError
-        When the assets, the data set or the teacher cannot be used, or a side is empty.
+        If the assets, the dataset or the teacher cannot be used, or a side is empty.
     """
     source = _stored(config) if config.dataset is not None else _live(config, device)
     for name in ("training", "validation"):
@@ -94,9 +87,9 @@ def open_source(config: DataConfig, device: str | torch.device) -> Source:
 
 
 def _live(config: DataConfig, device: str | torch.device) -> Source:
-    fg = config.canvas * 150 // 224  # the built-in proportions, at any canvas
-    least = (max(config.canvas * 40 // 224, 1), max(config.canvas * 50 // 224, 1))
-    assets = AssetConfig(canvas=config.canvas, foreground_size=fg, min_foreground=least)
+    size = config.canvas * 150 // 224  # the default proportions, at any canvas
+    smallest = (max(config.canvas * 40 // 224, 1), max(config.canvas * 50 // 224, 1))
+    assets = AssetConfig(canvas=config.canvas, foreground_size=size, min_foreground=smallest)
     if config.backgrounds is None or config.foregrounds is None:
         bank = Bank.builtin(assets)
     else:
@@ -106,19 +99,25 @@ def _live(config: DataConfig, device: str | torch.device) -> Source:
     if config.depth != "none":
         teacher = DepthEstimator.load(config.depth, device=device, input_size=config.depth_input)
     pipeline = Pipeline(bank, recipe, Compositor(bank, device=device), teacher)
+    training: Subset
+    validation: Subset
     if config.split == "placement":
         held = _held_count(config, len(recipe))
-        return Source(
-            training=PlacementSubset(recipe=recipe, start=held, stop=len(recipe)),
-            validation=PlacementSubset(recipe=recipe, start=0, stop=held), live=pipeline,
+        training = PlacementSubset(recipe=recipe, start=held, stop=len(recipe))
+        validation = PlacementSubset(recipe=recipe, start=0, stop=held)
+    else:
+        split = split_assets(bank.hashes(), share=config.validation_share, seed=config.seed)
+        training = AssetSubset(
+            recipe=recipe, backgrounds=split.training_backgrounds,
+            foregrounds=split.training_foregrounds,
         )  # fmt: skip
-    split = split_assets(bank.hashes(), share=config.validation_share, seed=config.seed)
+        validation = AssetSubset(
+            recipe=recipe, backgrounds=split.validation_backgrounds,
+            foregrounds=split.validation_foregrounds,
+        )  # fmt: skip
     return Source(
-        training=AssetSubset(recipe=recipe, backgrounds=split.training_backgrounds,
-                             foregrounds=split.training_foregrounds),
-        validation=AssetSubset(recipe=recipe, backgrounds=split.validation_backgrounds,
-                               foregrounds=split.validation_foregrounds),
-        live=pipeline,
+        training=training, validation=validation, read=pipeline.batch, recipe=recipe,
+        teacher=teacher,
     )  # fmt: skip
 
 
@@ -127,17 +126,19 @@ def _stored(config: DataConfig) -> Source:
     positions = np.arange(len(dataset))
     if config.split == "placement":
         held = _held_count(config, len(dataset))
-        return Source(training=positions[held:], validation=positions[:held], stored=dataset)
-    hashes = {
-        kind: [asset["sha256"] for asset in dataset.manifest[kind]]
-        for kind in ("backgrounds", "foregrounds")
-    }
-    split = split_assets(hashes, share=config.validation_share, seed=config.seed)
-    placements = dataset.placements_at(positions)
+        training, validation = positions[held:], positions[:held]
+    else:
+        plan = dataset.manifest.plan
+        hashes = {
+            "backgrounds": [asset.sha256 for asset in plan.backgrounds],
+            "foregrounds": [asset.sha256 for asset in plan.foregrounds],
+        }
+        split = split_assets(hashes, share=config.validation_share, seed=config.seed)
+        placements = dataset.placements_at(positions)
+        training = positions[split.training_rows(placements)]
+        validation = positions[split.validation_rows(placements)]
     return Source(
-        training=positions[split.training_rows(placements)],
-        validation=positions[split.validation_rows(placements)],
-        stored=dataset,
+        training=training, validation=validation, read=dataset.__getitem__, recipe=dataset.recipe
     )
 
 
@@ -145,132 +146,141 @@ def _held_count(config: DataConfig, count: int) -> int:
     return min(max(round(config.validation_share * count), 1), count - 1)
 
 
-class TrainingStream:
-    """Augmented training batches without end, cut into epochs of `steps`, split by rank.
+def training_device(name: str) -> torch.device:
+    """Return the device to composite and train on; with torchrun, each rank's own GPU."""
+    device = choose_backend("auto", name).device
+    if device.type == "cuda" and "LOCAL_RANK" in os.environ:
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    return device
 
-    Every pass over the subset is another shuffle and takes each sample once. A step's samples are
-    ``world_size`` batches one after another in that order, one for each rank; their augmentation
-    depends on seed, step and rank alone. So `state_dict` need only count steps.
+
+class TrainingStream:
+    """Endless augmented training batches, in epochs of ``config.epoch_steps``, split by rank.
+
+    Every pass over the training samples is another shuffle and takes each sample once. A step
+    takes the next ``world_size`` batches in that order, one per rank; their augmentation depends
+    only on seed, step and rank. So `state_dict` just counts steps.
 
     Parameters
     ----------
+    config : MaskTrainConfig
     source : Source
-    augmentation : Augmentation
-    size : int
-        Side in pixels of the views.
     device : torch.device
-    batch_size, steps : int
-        Samples a batch on each rank, batches an epoch.
-    seed, rank, world_size : int
-    ahead : bool
-        Make the next batch in a thread while this one is used; by default on the CPU.
+    rank, world_size : int
+    prefetch : bool, optional
+        Make the next batch in a thread while this one is used; defaults to True on the CPU. A GPU
+        queues both anyway.
     """
 
     def __init__(
-        self, source: Source, augmentation: Augmentation, *, size: int, device: torch.device,
-        batch_size: int, steps: int, seed: int = 0, rank: int = 0, world_size: int = 1,
-        ahead: bool | None = None,
+        self, config: MaskTrainConfig, source: Source, device: torch.device, *, rank: int = 0,
+        world_size: int = 1, prefetch: bool | None = None,
     ) -> None:  # fmt: skip
-        self.ahead = device.type == "cpu" if ahead is None else ahead
-        self.source, self.augmentation = source, augmentation
-        self.size, self.device = size, device
-        self.batch_size, self.steps = batch_size, steps
-        self.seed, self.rank, self.world_size = seed, rank, world_size
-        self.clock = StageClock()
+        self.config, self.source, self.device = config, source, device
+        self.rank, self.world_size = rank, world_size
+        self.prefetch = device.type == "cpu" if prefetch is None else prefetch
         self._epoch = self._done = 0
 
     def __len__(self) -> int:
-        return self.steps
+        return self.config.epoch_steps
 
     def __iter__(self) -> Iterator[Views]:
-        """Yield what is left of the epoch; after its end, the next one.
+        """Yield the rest of the epoch; after its end, the next one.
 
-        On the CPU a thread makes the next batch while the network learns from this one, with its
-        cores; a GPU queues both anyway. Nothing is made beyond the epoch's end.
+        Nothing is prefetched beyond the end of the epoch.
         """
-        if self._done >= self.steps:
+        if self._done >= len(self):
             self._epoch, self._done = self._epoch + 1, 0
-        left = range(self._epoch * self.steps + self._done, (self._epoch + 1) * self.steps)
-        for views in _made_ahead(self.views, left) if self.ahead else map(self.views, left):
+        steps = range(self._epoch * len(self) + self._done, (self._epoch + 1) * len(self))
+        for views in _prefetched(self.views, steps) if self.prefetch else map(self.views, steps):
             self._done += 1
             yield views
 
     def views(self, step: int) -> Views:
-        """Return this rank's batch of a step, counted from the run's start."""
-        with self.clock("read"):
-            views = views_of(self.source.read(self.numbers(step)), self.size, self.device)
-        with self.clock("augment"):
-            return self.augmentation(views, _seed(self.seed, "training", step, self.rank))
+        """Return this rank's batch of a step, counted from the start of the run."""
+        batch = self.source.read(self.numbers(step))
+        views = views_of(batch, self.config.data.size, self.device)
+        seed = _seed(self.config.data.seed, "training", step, self.rank)
+        return augmented(views, self.config.augment, seed)
 
     def numbers(self, step: int) -> NDArray[np.int64]:
         """Return the sample numbers of this rank's batch of a step."""
-        count = len(self.source.training)
-        first = (step * self.world_size + self.rank) * self.batch_size
-        passes, positions = np.divmod(np.arange(first, first + self.batch_size), count)
-        order = [
-            ShuffledOrder(count, _seed(self.seed, "pass", int(p)))[positions[passes == p]]
+        count, batch_size = len(self.source.training), self.config.batch_size
+        first = (step * self.world_size + self.rank) * batch_size
+        passes, positions = np.divmod(np.arange(first, first + batch_size), count)
+        shuffled = [
+            ShuffledOrder(count, _seed(self.config.data.seed, "pass", int(p)))[
+                positions[passes == p]
+            ]
             for p in np.unique(passes)
         ]
-        return self.source.training[np.concatenate(order)]
+        return self.source.training[np.concatenate(shuffled)]
 
     def state_dict(self) -> dict[str, int]:
-        """Return where this stream stands, for every rank alike."""
+        """Return the position in the stream; it is the same on every rank."""
         return {"epoch": self._epoch, "done": self._done}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on where `state_dict` stood."""
+        """Resume at the position that `state_dict` returned."""
         self._epoch, self._done = state["epoch"], state["done"]
 
 
-def _made_ahead(make: Callable[[int], Views], steps: Iterable[int]) -> Iterator[Views]:
-    """Yield what `make` makes of each step, one step ahead, in a thread."""
-    with ThreadPoolExecutor(1, "training-data") as maker:
-        coming: Future[Views] | None = None
+def _prefetched(make: Callable[[int], Views], steps: Iterable[int]) -> Iterator[Views]:
+    """Yield ``make(step)`` for every step, made one step ahead in a thread."""
+    with ThreadPoolExecutor(1, "training-data") as thread:
+        ready: Future[Views] | None = None
         for step in steps:
-            made, coming = coming, maker.submit(make, step)
-            if made is not None:
-                yield made.result()
-        if coming is not None:
-            yield coming.result()
+            current, ready = ready, thread.submit(make, step)
+            if current is not None:
+                yield current.result()
+        if ready is not None:
+            yield ready.result()
 
 
 class FixedBatches:
-    """The same augmented batches each time: to validate, to compare, to average.
+    """The same batches every time: for validation, comparison and means.
 
     Parameters
     ----------
-    source, augmentation, size, device
-        As for `TrainingStream`.
+    config : MaskTrainConfig
+    source : Source
+    device : torch.device
     side : {'validation', 'training'}
-    samples : int
-        How many, the first of a seeded shuffle; fewer where there are fewer.
-    batch_size, seed : int
+    samples : int, optional
+        The first of a seeded shuffle, or fewer if there are fewer; defaults to
+        ``config.validation_samples``.
+    plain : bool
+        Whether to leave out the augmentation.
+    seed : int, optional
+        Of shuffle and augmentation; defaults to ``config.data.seed``.
     rank, world_size : int
-        Whole batches go round the ranks, so that a batch does not depend on their number. Batches
-        that do not go round are left out: DDP waits for every rank at each.
+        Whole batches are dealt to the ranks, so a batch does not depend on their number. Batches
+        left over are dropped: with DDP every rank must take part in each.
 
     Raises
     ------
     UsageError
-        When there are fewer batches than ranks.
+        If there are fewer batches than ranks.
     """
 
     def __init__(
-        self, source: Source, augmentation: Augmentation, *, size: int, device: torch.device,
-        side: str = "validation", samples: int = 256, batch_size: int = 32, seed: int = 0,
-        rank: int = 0, world_size: int = 1,
+        self, config: MaskTrainConfig, source: Source, device: torch.device, *,
+        side: str = "validation", samples: int | None = None, plain: bool = False,
+        seed: int | None = None, rank: int = 0, world_size: int = 1,
     ) -> None:  # fmt: skip
-        self.source, self.augmentation = source, augmentation
-        self.size, self.device = size, device
-        self.batch_size, self.seed, self.side = batch_size, seed, side
+        self.config, self.source, self.device, self.side = config, source, device, side
+        self.augment = AugmentConfig.none() if plain else config.augment
+        self.seed = config.data.seed if seed is None else seed
         subset: Subset = getattr(source, side)
-        order = ShuffledOrder(len(subset), _seed(seed, side, "order"))
-        self.numbers = subset[order[np.arange(min(samples, len(subset)))]]
-        batches = -(-len(self.numbers) // batch_size)
+        samples = min(samples or config.validation_samples, len(subset))
+        order = ShuffledOrder(len(subset), _seed(self.seed, side, "order"))
+        self.numbers = subset[order[np.arange(samples)]]
+        batches = -(-samples // config.batch_size)
         if batches < world_size:
             raise UsageError(
-                f"{side} samples: expected a batch of {batch_size} for each of {world_size} ranks, "
-                f"got {len(self.numbers)} samples; give more, or a smaller batch size"
+                f"{side} samples: expected a batch of {config.batch_size} for each of {world_size} "
+                f"ranks, got {samples} samples; give more, or a smaller batch size"
             )
         self._mine = range(rank, batches - batches % world_size, world_size)
 
@@ -279,14 +289,15 @@ class FixedBatches:
 
     def __iter__(self) -> Iterator[Views]:
         """Yield this rank's batches."""
+        size = self.config.batch_size
         for number in self._mine:
-            rows = self.numbers[number * self.batch_size : (number + 1) * self.batch_size]
-            views = views_of(self.source.read(rows), self.size, self.device)
-            yield self.augmentation(views, _seed(self.seed, self.side, number))
+            batch = self.source.read(self.numbers[number * size : (number + 1) * size])
+            views = views_of(batch, self.config.data.size, self.device)
+            yield augmented(views, self.augment, _seed(self.seed, self.side, number))
 
 
 def mean_depth(batches: FixedBatches) -> float:
-    """Return the mean of a split's depth, 1 where there is none: the unit to learn it in."""
+    """Return the mean of a side's depth, the unit to learn it in; 1 without depth."""
     depths = [v.depth.double().mean() for v in batches if v.depth is not None]
     return float(torch.stack(depths).mean()) if depths else 1.0
 

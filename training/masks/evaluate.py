@@ -1,79 +1,87 @@
-"""``python -m training.masks.evaluate CHECKPOINT``: scores beside the baselines' on the same samples."""
+"""``python -m training.masks.evaluate CHECKPOINT``: score it and baselines on the same samples."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
+import tyro
 from PIL import Image
 
 from evafast import UsageError
 from evafast.errors import quoted
-from evafast.system.console import Console, OneLineParser, run_command, set_up_logging
+from evafast.system.cli import parse
+from evafast.system.console import Console, run_command, set_up_logging
 from training.masks.augment import Views
 from training.masks.baselines import Baselines, as_floats
 from training.masks.checkpoint import Checkpoint, open_checkpoint
-from training.masks.config import SPLITS
-from training.masks.data import AVERAGED_SAMPLES, Source, open_source
-from training.masks.metrics import Scores
+from training.masks.data import (
+    AVERAGED_SAMPLES,
+    FixedBatches,
+    Source,
+    open_source,
+    training_device,
+)
 from training.masks.model import parameter_count
 from training.masks.pictures import sheet
-from training.masks.train import command_of, device_of, fixed_batches
+from training.masks.scores import Scores
+from training.masks.train import command_of
 
+PROG = "python -m training.masks.evaluate"
 COLUMNS = ("iou", "dice", "boundary_f", "iou_pooled", "rmse", "delta1", "delta2", "delta3")
 
 
 @torch.no_grad()
 def network_scores(checkpoint: Checkpoint, batches: Iterable[Views]) -> dict[str, float]:
     """Return the network's scores, computed in float32."""
-    scores: Scores | None = None
+    scores = Scores()
     for views in batches:
         logits, depth = checkpoint.model(views.background, views.composite)
-        scores = scores or Scores().to(logits.device)
-        scores.update(logits > 0, views.mask, depth, views.depth)
-    assert scores is not None, "a side of a split is never empty"
+        scores.to(logits.device).update(logits > 0, views.mask, depth, views.depth)
     return as_floats(scores.compute())
 
 
 def evaluate(
-    checkpoint: Checkpoint, device: torch.device, *, samples: int = 1024, seed: int = 1,
-    side: str = "validation", plain: bool = False,
-) -> dict:  # fmt: skip
+    checkpoint: Checkpoint, source: Source, device: torch.device, *, samples: int = 1024,
+    seed: int = 1, side: str = "validation", plain: bool = False,
+) -> dict[str, Any]:  # fmt: skip
     """Score a network and the baselines on the same samples.
 
     Parameters
     ----------
     checkpoint : Checkpoint
+    source : Source
+        Of the checkpoint's ``config.data``.
     device : torch.device
     samples : int
-        How many.
     seed : int
-        Of the choice of samples and their augmentation; training validates with its own.
+        Of the choice of samples and their augmentation; validation during training has another.
     side : {'validation', 'training'}
     plain : bool
-        Leave the augmentation out.
+        Whether to leave out the augmentation.
 
     Returns
     -------
     dict
-        JSON-able: ``scores`` by predictor, and what they were measured on.
+        JSON values: ``scores`` by predictor, and what they were measured on.
     """
     config = checkpoint.config
-    source = open_source(config.data, device)
 
     def batches(side: str, samples: int) -> Iterable[Views]:
-        return fixed_batches(config, source, device, side, samples, plain=plain, seed=seed)
+        return FixedBatches(
+            config, source, device, side=side, samples=samples, plain=plain, seed=seed
+        )
 
-    baselines = Baselines.fitted(batches("training", AVERAGED_SAMPLES))
+    baselines = Baselines.fit(batches("training", AVERAGED_SAMPLES))
     scores = {config.preset: network_scores(checkpoint, batches(side, samples))}
     scores |= baselines.scores(batches(side, samples))
     return {
@@ -85,23 +93,18 @@ def evaluate(
         "augmented": not plain,
         "size": config.data.size,
         "teacher": config.data.depth,
-        "teacher_sha256": _teacher_sha256(source),
+        "teacher_sha256": source.teacher.identity().get("sha256") if source.teacher else None,
         "parameters": parameter_count(checkpoint.model),
         "steps": checkpoint.steps,
         "batch_size": config.batch_size,
         "trained_minutes": round(checkpoint.trained_seconds / 60, 2),
         "share_waiting_for_data": round(checkpoint.share_waiting_for_data, 4),
-        "losses": {k: v for k, v in asdict(config.losses).items() if v},
+        "losses": dict(config.losses.weights),
         "trained_by": command_of(config),
     }
 
 
-def _teacher_sha256(source: Source) -> str | None:
-    teacher = source.live.depth if source.live is not None else None
-    return teacher.identity().get("sha256") if teacher is not None else None
-
-
-def table(record: dict) -> str:
+def table(record: dict[str, Any]) -> str:
     """Return the scores as a Markdown table."""
     columns = [c for c in COLUMNS if any(c in s for s in record["scores"].values())]
     lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
@@ -123,86 +126,116 @@ def machine() -> dict[str, object]:
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code."""
+# -- the command ---------------------------------------------------------------------------------
 
-    def command() -> None:
-        given = _parser().parse_args(arguments)
-        set_up_logging(quiet=True)
-        if given.samples < 1:
-            raise UsageError(f"samples: expected at least 1, got {given.samples}; raise it")
-        for path in (given.out, given.picture):
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the command.
+
+    Attributes
+    ----------
+    checkpoint : Path
+        A best.ckpt or last.ckpt.
+    samples : int
+        Samples to score.
+    seed : int
+        Of samples and augmentation.
+    side : str
+        training: samples like those it was trained on.
+    no_augment : bool
+        Score on the composites as they are.
+    backgrounds : str or None
+        Other folders of images than it was trained on.
+    foregrounds : str or None
+        The same, for cut-outs.
+    builtin : bool
+        The built-in pack instead.
+    dataset : str or None
+        A dataset on disk instead.
+    split : str or None
+        Another split than it was trained with: asset or placement.
+    depth : str or None
+        Another teacher.
+    device : str
+        auto, cpu, cuda or cuda:N.
+    out : Path or None
+        Also write the record, as JSON.
+    picture : Path or None
+        Also draw 8 samples: background, composite, mask, depth, predicted mask, predicted depth.
+    """
+
+    checkpoint: tyro.conf.Positional[Path]
+    samples: int = 1024
+    seed: int = 1
+    side: Literal["validation", "training"] = "validation"
+    no_augment: bool = False
+    backgrounds: str | None = None
+    foregrounds: str | None = None
+    builtin: bool = False
+    dataset: str | None = None
+    split: str | None = None
+    depth: str | None = None
+    device: str = "auto"
+    out: Path | None = None
+    picture: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise UsageError(f"samples: expected at least 1, got {self.samples}; raise it")
+        for path in (self.out, self.picture):
             if path is not None and path.exists():
                 raise UsageError(f"out: expected a new file, got {quoted(path)}; choose another")
-        device = device_of(given.device)
-        checkpoint = with_data(open_checkpoint(given.checkpoint, device), given)
-        record = evaluate(
-            checkpoint, device, samples=given.samples, seed=given.seed, side=given.side,
-            plain=given.no_augment,
+
+
+def with_data(checkpoint: Checkpoint, options: Options) -> Checkpoint:
+    """Return the checkpoint with the data that the options name instead of its own."""
+    names = ("backgrounds", "foregrounds", "dataset", "split", "depth")
+    changed = {n: v for n in names if (v := getattr(options, n)) is not None}
+    if options.builtin or "backgrounds" in changed or "foregrounds" in changed:
+        changed = {"backgrounds": None, "foregrounds": None, "dataset": None} | changed
+    data = replace(checkpoint.config.data, **changed)
+    return replace(checkpoint, config=replace(checkpoint.config, data=data))
+
+
+@torch.no_grad()
+def _draw(checkpoint: Checkpoint, batches: FixedBatches, path: Path) -> None:
+    views = next(iter(batches))
+    logits, depth = checkpoint.model(views.background, views.composite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(sheet(views, logits.sigmoid(), depth, count=8)).save(path, quality=85)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+
+    def command() -> None:
+        options: Options = parse(
+            Options, arguments, prog=PROG,
+            description="Score a checkpoint and the baselines on held-out samples.",
         )  # fmt: skip
+        set_up_logging(quiet=True)
+        device = training_device(options.device)
+        checkpoint = with_data(open_checkpoint(options.checkpoint, device), options)
+        source = open_source(checkpoint.config.data, device)
+        chosen = {"side": options.side, "seed": options.seed, "plain": options.no_augment}
+        record = evaluate(checkpoint, source, device, samples=options.samples, **chosen)
         words = list(arguments) if arguments is not None else sys.argv[1:]
         record |= {
-            "command": "python -m training.masks.evaluate " + shlex.join(words),
+            "command": f"{PROG} {shlex.join(words)}",
             "date": datetime.now(UTC).date().isoformat(),
             "machine": machine(),
         }
         print(table(record))
-        if given.out is not None:
-            given.out.parent.mkdir(parents=True, exist_ok=True)
-            given.out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        if given.picture is not None:
-            _draw(checkpoint, device, given)
-        Console().say(f"measured on {record['samples']:,} {given.side} samples")
+        if options.out is not None:
+            options.out.parent.mkdir(parents=True, exist_ok=True)
+            options.out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        if options.picture is not None:
+            drawn = FixedBatches(checkpoint.config, source, device, samples=8, **chosen)
+            _draw(checkpoint, drawn, options.picture)
+        Console().say(f"measured on {record['samples']:,} {options.side} samples")
 
     return run_command(command)
-
-
-def with_data(checkpoint: Checkpoint, given: argparse.Namespace) -> Checkpoint:
-    """Return the checkpoint with the data that the arguments name instead of its own."""
-    names = ("backgrounds", "foregrounds", "dataset", "split", "depth")
-    other = {n: getattr(given, n) for n in names if getattr(given, n) is not None}
-    if given.builtin or "backgrounds" in other or "foregrounds" in other:
-        other = {"backgrounds": None, "foregrounds": None, "dataset": None} | other
-    config = replace(checkpoint.config, data=replace(checkpoint.config.data, **other))
-    return replace(checkpoint, config=config)
-
-
-@torch.no_grad()
-def _draw(checkpoint: Checkpoint, device: torch.device, given: argparse.Namespace) -> None:
-    source = open_source(checkpoint.config.data, device)
-    batches = fixed_batches(
-        checkpoint.config, source, device, given.side, 8, plain=given.no_augment, seed=given.seed
-    )
-    views = next(iter(batches))
-    logits, depth = checkpoint.model(views.background, views.composite)
-    picture = Image.fromarray(sheet(views, logits.sigmoid(), depth, count=8))
-    given.picture.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(given.picture, quality=85)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = OneLineParser(
-        prog="python -m training.masks.evaluate",
-        description="Score a checkpoint on held-out samples, beside the baselines.",
-    )
-    add = parser.add_argument
-    add("checkpoint", type=Path, metavar="CHECKPOINT")
-    add("--samples", type=int, default=1024, help="(1024)")
-    add("--seed", type=int, default=1, help="of samples and augmentation (1)")
-    add("--side", choices=("validation", "training"), default="validation",
-        help="training: samples of the kind it learnt from")  # fmt: skip
-    add("--no-augment", action="store_true", help="the composites as they are")
-    add("--backgrounds", metavar="DIR", help="other pictures than it was trained on")
-    add("--foregrounds", metavar="DIR")
-    add("--builtin", action="store_true", help="the built-in pack instead")
-    add("--dataset", metavar="DIR", help="a data set on disk instead")
-    add("--split", choices=SPLITS, help="another split than it was trained with")
-    add("--depth", help="another teacher")
-    add("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
-    add("--out", type=Path, metavar="FILE", help="also write the record as JSON")
-    add("--picture", type=Path, metavar="FILE", help="also draw 8 samples: background, composite, "
-        "mask, depth, predicted mask, predicted depth")  # fmt: skip
-    return parser
 
 
 if __name__ == "__main__":

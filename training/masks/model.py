@@ -1,7 +1,7 @@
-"""MaskDepthNet: (background, composite) -> what was pasted, and how far everything is.
+"""MaskDepthNet: (background, composite) -> mask of what was pasted, depth of the composite.
 
-A ResUNet-like encoder sees both pictures and their difference; two decoders climb back over its
-skips, one to the mask, one to the depth.
+A residual U-Net: the encoder sees both images and their difference, and two decoders share its
+skip connections, one for the mask, one for the depth.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ class ModelConfig:
     Attributes
     ----------
     widths : tuple of int
-        Channels of the encoder's levels; each level after the first halves the sides.
+        Channels of the encoder's levels; each level after the first halves the resolution.
     blocks : tuple of int
-        Residual blocks a level.
+        Residual blocks per level.
     mask_widths, depth_widths : tuple of int
-        Channels of the decoders' levels, from coarse to fine; a decoder may stop above the finest
-        level and is then resized.
+        Channels of the decoders' levels, from coarse to fine; the output of a decoder that stops
+        above the finest level is upsampled.
     fold : int
-        Side of the pixel squares that the stem folds into channels: the network works at
+        Side of the squares of pixels that the stem folds into channels: the network works at
         ``size / fold``, and the mask's head unfolds again. 2 costs a quarter of 1.
 
     Raises
     ------
     UsageError
-        When the tuples do not fit together.
+        If the tuples do not fit together.
     """
 
     widths: tuple[int, ...]
@@ -48,7 +48,7 @@ class ModelConfig:
     def __post_init__(self) -> None:
         levels = len(self.widths)
         if len(self.blocks) != levels:
-            raise UsageError(f"blocks: expected {levels}, one a level, got {len(self.blocks)}")
+            raise UsageError(f"blocks: expected {levels}, one per level, got {len(self.blocks)}")
         for name in ("mask_widths", "depth_widths"):
             if not 1 <= len(getattr(self, name)) < levels:
                 raise UsageError(f"{name}: expected 1 to {levels - 1}, got {getattr(self, name)}")
@@ -57,7 +57,7 @@ class ModelConfig:
 
     @property
     def stride(self) -> int:
-        """A picture's sides must be multiples of this."""
+        """An image's sides must be multiples of this."""
         return self.fold * 2 ** (len(self.widths) - 1)
 
 
@@ -83,7 +83,7 @@ class MaskDepthNet(nn.Module):
     ----------
     config : ModelConfig
     depth_scale : float
-        Mean of the depth to be learnt: the network's depth starts there, in that unit.
+        Mean of the depth to learn; the network's depth starts there.
     """
 
     depth_scale: Tensor
@@ -109,17 +109,17 @@ class MaskDepthNet(nn.Module):
 
         Parameters
         ----------
-        background, composite : Tensor, (n, 3, h, w), in [0, 1]
-            Sides multiples of ``config.stride``.
+        background, composite : Tensor, (n, 3, h, w)
+            RGB, 0..1; sides are multiples of ``config.stride``.
 
         Returns
         -------
-        Tensor, (n, 1, h, w)
-            Logits of the mask.
-        Tensor, (n, 1, h, w)
-            Depth in its teacher's unit.
+        logits : Tensor, (n, 1, h, w)
+            Of the mask.
+        depth : Tensor, (n, 1, h, w)
+            In the teacher's unit.
         """
-        # Standardized alike in both, a change of exposure or white balance nearly cancels.
+        # Standardizing each image nearly cancels differences in exposure and white balance.
         background, composite = standardized(background), standardized(composite)
         x = torch.cat((background, composite, composite - background), 1)
         x = self.stem(functional.pixel_unshuffle(x, self.config.fold))
@@ -134,7 +134,7 @@ class MaskDepthNet(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Climbs from the coarsest level, a skip a step, and ends in a 3x3 head."""
+    """Upsamples from the coarsest level, one skip per step, and ends in a 3x3 head."""
 
     def __init__(self, skip_widths: Sequence[int], widths: Sequence[int], out: int) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ class Decoder(nn.Module):
         self.head = nn.Conv2d(before, out, 3, padding=1)
 
     def forward(self, skips: list[Tensor]) -> Tensor:
-        """Return the head's channels at the size of the last skip that was used."""
+        """Return the head's output at the resolution of the last skip used."""
         x = skips[-1]
         for step, skip in zip(self.steps, reversed(skips[:-1]), strict=False):
             x = step(torch.cat((_resized(x, skip.shape[2:]), skip), 1))
@@ -154,32 +154,32 @@ class Decoder(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut, which is 1x1 where the shape changes."""
+    """Two 3x3 convolutions and a shortcut, which is a 1x1 convolution if the shape changes."""
 
     def __init__(self, before: int, width: int, stride: int = 1) -> None:
         super().__init__()
         self.first = _conv(before, width, stride)
         self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(width)
-        nn.init.zeros_(self.norm.weight)  # a block starts as its shortcut
+        nn.init.zeros_(self.norm.weight)  # start as the identity
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or before != width:
             pool = nn.AvgPool2d(stride) if stride > 1 else nn.Identity()
             self.shortcut = nn.Sequential(pool, nn.Conv2d(before, width, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a tensor of the block's width, smaller by its stride."""
+        """Return a tensor with the block's width, downsampled by its stride."""
         return functional.relu(self.norm(self.second(self.first(x))) + self.shortcut(x))
 
 
-def standardized(picture: Tensor) -> Tensor:
-    """Return each channel of each picture at mean 0 and standard deviation 1.
+def standardized(image: Tensor) -> Tensor:
+    """Return images with mean 0 and standard deviation 1 in each channel.
 
-    The deviation has a floor of 0.05, lest a plain wall's noise be blown up.
+    The deviation has a floor of 0.05, so as not to amplify the noise of a plain wall.
     """
-    mean = picture.mean((2, 3), keepdim=True)
-    deviation = (picture - mean).square().mean((2, 3), keepdim=True).sqrt()
-    return (picture - mean) / deviation.clamp(min=0.05)
+    mean = image.mean((2, 3), keepdim=True)
+    deviation = (image - mean).square().mean((2, 3), keepdim=True).sqrt()
+    return (image - mean) / deviation.clamp(min=0.05)
 
 
 def build(preset: str, depth_scale: float = 1.0) -> MaskDepthNet:
@@ -188,7 +188,7 @@ def build(preset: str, depth_scale: float = 1.0) -> MaskDepthNet:
     Raises
     ------
     UsageError
-        When there is no such preset.
+        If there is no such preset.
     """
     if preset not in PRESETS:
         raise UsageError(f"preset: expected {', '.join(PRESETS)}, got {preset!r}; choose one")

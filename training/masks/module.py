@@ -1,8 +1,7 @@
-"""MaskDepthModule: one step of training and of validation, as Lightning asks for them."""
+"""MaskDepthModule: training and validation steps for Lightning."""
 
 from __future__ import annotations
 
-import math
 import time
 from typing import Any
 
@@ -12,37 +11,35 @@ from torch import Tensor
 
 from evafast import RunError
 from training.masks.augment import Views
-from training.masks.config import TrainConfig
-from training.masks.losses import losses_of
-from training.masks.metrics import Scores
+from training.masks.config import MaskTrainConfig
+from training.masks.losses import compute_losses
 from training.masks.model import build
 from training.masks.pictures import sheet
-
-WARM_UP = 0.05
-"""Share of a run over which the learning rate rises."""
+from training.masks.scores import Scores
+from training.schedule import rate_at
 
 LONGEST_STEP = 10.0
-"""Seconds; a step that took longer was paused, and counts as this long."""
+"""Seconds that a step counts at most; a longer one was suspended."""
 
-MEASURED_STEPS = 10
-"""On a GPU only every so many steps' time is taken: to take it, the host must wait."""
+TIMED_STEPS = 10
+"""On a GPU, one step in so many is timed, because the host has to wait for the device."""
 
 
 class MaskDepthModule(pl.LightningModule):
-    """Learns mask and depth by a `TrainConfig`.
+    """Learns mask and depth as a `MaskTrainConfig` says.
 
     Parameters
     ----------
     config : dict
-        ``TrainConfig.to_dict()``: plain values, so that any checkpoint opens safely.
+        ``MaskTrainConfig.to_dict()``: plain values, so that checkpoints open safely.
     depth_scale : float
-        Mean of the training split's depth.
+        Mean depth of the training split.
     """
 
     def __init__(self, config: dict[str, Any], depth_scale: float = 1.0) -> None:
         super().__init__()
         self.save_hyperparameters()
-        self.config = TrainConfig.from_dict(config)
+        self.config = MaskTrainConfig.from_dict(config)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.model_seed)
             self.model = build(self.config.preset, depth_scale)
@@ -50,14 +47,14 @@ class MaskDepthModule(pl.LightningModule):
         self.scores = Scores()
         self.trained_seconds = 0.0
         self._pace = Pace()
-        # In a list, lest Lightning see the same weights twice and store them twice.
+        # In a list, so that Lightning does not store the same weights twice.
         self._network = [torch.compile(self.model) if self.config.compile else self.model]
 
     def forward(self, background: Tensor, composite: Tensor) -> tuple[Tensor, Tensor]:
         """Return mask logits and depth; see `MaskDepthNet`."""
-        form = torch.channels_last
+        layout = torch.channels_last
         return self._network[0](
-            background.contiguous(memory_format=form), composite.contiguous(memory_format=form)
+            background.contiguous(memory_format=layout), composite.contiguous(memory_format=layout)
         )
 
     # -- training --------------------------------------------------------------------------------
@@ -65,7 +62,7 @@ class MaskDepthModule(pl.LightningModule):
     def training_step(self, views: Views, number: int) -> Tensor:
         """Return the loss."""
         logits, depth = self(views.background, views.composite)
-        losses = losses_of(
+        losses = compute_losses(
             self.config.losses, logits, views.mask, depth, views.depth, self.model.depth_scale
         )
         self.log_dict({f"train/{k}": v.detach() for k, v in losses.items()}, batch_size=len(views))
@@ -73,7 +70,7 @@ class MaskDepthModule(pl.LightningModule):
         return losses["loss"]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return AdamW, without decay on norms and biases."""
+        """Return AdamW, without weight decay on norms and biases."""
         decayed = [p for p in self.model.parameters() if p.ndim > 1]
         others = [p for p in self.model.parameters() if p.ndim <= 1]
         return torch.optim.AdamW(
@@ -83,27 +80,27 @@ class MaskDepthModule(pl.LightningModule):
 
     @property
     def progress(self) -> float:
-        """How much of the run is done, 0..1: of its minutes where it has them, else its steps."""
+        """Share of the run that is done, 0..1: of its minutes if it has any, else of its steps."""
         if self.config.minutes is not None:
             return min(self.trained_seconds / (60 * self.config.minutes), 1.0)
         return min(self.global_step / self.config.steps, 1.0)
 
     def on_fit_start(self) -> None:
-        """Choose how often to measure the pace."""
-        self._pace = Pace(MEASURED_STEPS if self.device.type == "cuda" else 1)
+        """Choose how many steps to time."""
+        self._pace = Pace(TIMED_STEPS if self.device.type == "cuda" else 1)
 
     def on_train_epoch_start(self) -> None:
-        """Leave out of the pace what came between the epochs."""
+        """Leave out the time between epochs."""
         self._pace.begin()
 
     def on_train_batch_start(self, views: Views, number: int) -> None:
-        """Set the learning rate; note how long the batch was waited for."""
+        """Set the learning rate; note when the batch arrived."""
         self._pace.got_data()
         for group in self.optimizers().param_groups:
             group["lr"] = self.config.rate * rate_at(self.progress)
 
     def on_train_batch_end(self, outputs: Any, views: Views, number: int) -> None:
-        """Note how long the step took; stop when the minutes are up."""
+        """Note how long the step took; stop when the minutes are over."""
         self.trained_seconds += min(self._pace.stepped(), LONGEST_STEP)
         if self.config.minutes is not None and self.progress >= 1:
             self.trainer.should_stop = True
@@ -116,24 +113,24 @@ class MaskDepthModule(pl.LightningModule):
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the time trained: the learning rate may follow it."""
+        """Store the training time, which the learning rate may follow."""
         checkpoint["trained_seconds"] = self.trained_seconds
         checkpoint["share_waiting_for_data"] = self._pace.share_waiting
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on with the time that was trained."""
+        """Restore the training time."""
         self.trained_seconds = checkpoint["trained_seconds"]
 
     # -- validation ------------------------------------------------------------------------------
 
     def validation_step(self, views: Views, number: int) -> None:
-        """Count a batch's scores; draw the first."""
+        """Score a batch; draw the first one."""
         logits, depth = self(views.background, views.composite)
         self.scores.update(logits > 0, views.mask, depth, views.depth)
         if number == 0 and self.logger is not None and self.trainer.is_global_zero:
-            picture = sheet(views, logits.sigmoid(), depth, count=8)
+            image = sheet(views, logits.sigmoid(), depth, count=8)
             self.logger.experiment.add_image(
-                "validation", picture, self.global_step, dataformats="HWC"
+                "validation", image, self.global_step, dataformats="HWC"
             )
 
     def on_validation_epoch_end(self) -> None:
@@ -142,7 +139,7 @@ class MaskDepthModule(pl.LightningModule):
         Raises
         ------
         RunError
-            When the weights are no longer finite.
+            If the weights are no longer finite.
         """
         if not all(bool(p.isfinite().all()) for p in self.model.parameters()):
             raise RunError("training: expected finite weights, got NaN; lower --rate")
@@ -152,20 +149,13 @@ class MaskDepthModule(pl.LightningModule):
         self.scores.reset()
 
 
-def rate_at(progress: float) -> float:
-    """Return the share of the peak learning rate: a short rise, then a cosine to a thousandth."""
-    if progress < WARM_UP:
-        return max(progress / WARM_UP, 0.01)
-    return max(0.5 + 0.5 * math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)), 1e-3)
-
-
 class Pace:
-    """How long steps take, and how much of it is waiting for data.
+    """How long steps take, and which share of that is spent waiting for data.
 
     Parameters
     ----------
     every : int
-        Measure one step in so many: on a GPU the host must wait for the device to measure.
+        Time one step in so many; on a GPU the host waits for the device to do so.
     """
 
     def __init__(self, every: int = 1) -> None:
@@ -176,19 +166,19 @@ class Pace:
 
     @property
     def share_waiting(self) -> float:
-        """Waiting for data over the whole time of the steps measured, 0..1."""
+        """Time spent waiting for data over the whole time of the timed steps, 0..1."""
         return self.waited / self.total if self.total else 0.0
 
     def begin(self) -> None:
-        """Start a stretch of steps."""
+        """Start timing a run of steps."""
         self._last = self._now()
 
     def got_data(self) -> None:
-        """Say that a step's batch has arrived."""
+        """Record that a step's batch has arrived."""
         self._got = self._now()
 
     def stepped(self) -> float:
-        """Say that a step is done; return its seconds, waiting included."""
+        """Record that a step is done; return its seconds, waiting included."""
         now = self._now()
         seconds = now - self._last
         if self._count % self.every == 0:

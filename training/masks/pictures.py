@@ -1,4 +1,4 @@
-"""Pictures to look at: sheets of samples and overlays."""
+"""Images to look at: contact sheets of samples, and overlays."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evafast.depth.images import coloured as colorize_depth
 from training.masks.augment import Views
 
 _MARK = np.array([255, 60, 90], np.float32)
 
 
-def coloured_depth(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return (h, w) depth as RGB, each map over its own range: near is bright, far is dark."""
-    low, high = float(np.nanmin(depth)), float(np.nanmax(depth))
-    nearness = 255 - np.round(255 * (depth - low) / ((high - low) or 1)).astype(np.uint8)
-    return cv2.cvtColor(cv2.applyColorMap(nearness, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+def depth_image(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return (h, w) depth as RGB, stretched over its own range: near is bright, far is dark."""
+    return colorize_depth(-depth)[..., ::-1]
 
 
 def overlay(image: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return an (h, w, 3) image tinted where the (h, w) mask in [0, 1] is, with its outline."""
+    """Return an (h, w, 3) image tinted by the (h, w) mask (0..1), and its outline."""
     tinted = image + (0.45 * mask)[..., None] * (_MARK - image)
     inside = (mask >= 0.5).astype(np.uint8)
     outline = (cv2.dilate(inside, np.ones((3, 3), np.uint8)) - inside).astype(bool)
@@ -32,22 +31,21 @@ def overlay(image: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.u
 def sheet(
     views: Views, mask: Tensor | None = None, depth: Tensor | None = None, *, count: int = 8
 ) -> NDArray[np.uint8]:
-    """Return a contact sheet (h, w, 3), a sample a row.
+    """Return a contact sheet (h, w, 3) with one row per sample.
 
-    Columns: background, composite, mask, depth where there is one, then the predicted mask (in
-    [0, 1]) and depth where they are given.
+    Columns: background, composite, mask, depth if there is any, then the predicted mask (0..1)
+    and depth if they are given.
     """
     count = min(count, len(views))
     columns = [_rgb(views.background[:count]), _rgb(views.composite[:count])]
     columns.append(_rgb(views.mask[:count]))
     if views.depth is not None:
-        columns.append(_depths(views.depth[:count]))
+        columns.append(_depth_images(views.depth[:count]))
     if mask is not None:
         columns.append(_rgb(mask[:count].detach()))
     if depth is not None and views.depth is not None:
-        columns.append(_depths(depth[:count].detach()))
-    rows = [np.concatenate([c[i] for c in columns], 1) for i in range(count)]
-    return np.concatenate(rows)
+        columns.append(_depth_images(depth[:count].detach()))
+    return np.concatenate(np.concatenate(columns, axis=2))
 
 
 def _rgb(x: Tensor) -> NDArray[np.uint8]:
@@ -55,5 +53,5 @@ def _rgb(x: Tensor) -> NDArray[np.uint8]:
     return x.permute(0, 2, 3, 1).numpy()
 
 
-def _depths(x: Tensor) -> NDArray[np.uint8]:
-    return np.stack([coloured_depth(d) for d in x[:, 0].float().cpu().numpy()])
+def _depth_images(x: Tensor) -> NDArray[np.uint8]:
+    return np.stack([depth_image(depth) for depth in x[:, 0].float().cpu().numpy()])

@@ -1,14 +1,14 @@
-"""``python -m training.masks.predict CHECKPOINT BACKGROUND COMPOSITE``: mask, depth and an overlay."""
+"""``python -m training.masks.predict CHECKPOINT BACKGROUND COMPOSITE``: mask, depth, overlay."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+import tyro
 from numpy.typing import NDArray
 from PIL import Image
 from torch.nn import functional
@@ -16,21 +16,23 @@ from torch.nn import functional
 from evafast import UsageError
 from evafast.assets.decode import Unusable, decode
 from evafast.errors import quoted
-from evafast.system.console import OneLineParser, run_command, set_up_logging
+from evafast.system.cli import parse
+from evafast.system.console import run_command, set_up_logging
+from evafast.system.devices import resolve_device
 from training.masks.checkpoint import Checkpoint, open_checkpoint
-from training.masks.pictures import coloured_depth, overlay
-from training.masks.train import device_of
+from training.masks.pictures import depth_image, overlay
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What a network sees in a pair, at the composite's size.
+    """What a network finds in a pair, at the composite's size.
 
     Attributes
     ----------
-    mask : ndarray of float32, (h, w), in [0, 1]
+    mask : ndarray of float32, (h, w)
+        Probability, 0..1.
     depth : ndarray of float32, (h, w)
-        In the teacher's unit; meaningless when there was no teacher.
+        In the teacher's unit; meaningless if there was no teacher.
     """
 
     mask: NDArray[np.float32]
@@ -47,36 +49,36 @@ def predict(
     ----------
     checkpoint : Checkpoint
     background, composite : ndarray of uint8, (h, w, 3)
-        RGB, the same scene; each is resized to the size the network was trained at.
+        RGB images of the same scene; both are resized to the size of the training.
     """
     size = checkpoint.config.data.size
     device = checkpoint.model.depth_scale.device
 
-    def view(picture: NDArray[np.uint8]) -> torch.Tensor:
-        x = torch.from_numpy(picture.copy()).to(device).permute(2, 0, 1)[None].float() / 255
+    def resized(image: NDArray[np.uint8]) -> torch.Tensor:
+        x = torch.from_numpy(image.copy()).to(device).permute(2, 0, 1)[None].float() / 255
         x = functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
         return x.contiguous(memory_format=torch.channels_last)
 
-    logits, depth = checkpoint.model(view(background), view(composite))
+    logits, depth = checkpoint.model(resized(background), resized(composite))
     own = composite.shape[:2]
     mask = functional.interpolate(logits, own, mode="bilinear").sigmoid()[0, 0]
     depth = functional.interpolate(depth, own, mode="bilinear")[0, 0]
     return Prediction(mask=mask.cpu().numpy(), depth=depth.cpu().numpy())
 
 
-def read_picture(name: str, path: Path) -> NDArray[np.uint8]:
-    """Read an upright RGB picture; transparency is flattened onto white.
+def read_image(name: str, path: Path) -> NDArray[np.uint8]:
+    """Read an image as RGB, upright, with transparency flattened onto white.
 
     Raises
     ------
     UsageError
-        When it cannot be read, saying why.
+        If it cannot be read.
     """
     try:
         image = decode(path).image
     except Unusable as reason:
         raise UsageError(
-            f"{name}: expected a picture, got {quoted(path)}: {reason}; give another"
+            f"{name}: expected an image, got {quoted(path)}: {reason}; give another"
         ) from None
     if image.mode == "RGBA":
         flat = Image.new("RGB", image.size, "white")
@@ -85,13 +87,42 @@ def read_picture(name: str, path: Path) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB"))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the command.
+
+    Attributes
+    ----------
+    checkpoint : Path
+        A best.ckpt or last.ckpt.
+    background : Path
+        Image of the scene.
+    composite : Path
+        Image of the scene with something pasted into it.
+    out : Path or None
+        Prefix of the files to write (default: the composite's name).
+    device : str
+        auto, cpu, cuda or cuda:N.
+    """
+
+    checkpoint: tyro.conf.Positional[Path]
+    background: tyro.conf.Positional[Path]
+    composite: tyro.conf.Positional[Path]
+    out: Path | None = None
+    device: str = "auto"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code."""
+    """Run the command and return its exit code."""
 
     def command() -> None:
-        given = _parser().parse_args(arguments)
+        options: Options = parse(
+            Options, arguments, prog="python -m training.masks.predict",
+            description="Find what was pasted, and depth. Writes PREFIX-mask.png, PREFIX-depth.npy "
+            "(float32) and PREFIX-overlay.jpg (the outline; the depth, where near is bright).",
+        )  # fmt: skip
         set_up_logging(quiet=False)
-        out = given.out or given.composite.with_suffix("")
+        out = options.out or options.composite.with_suffix("")
         files = {
             what: out.with_name(f"{out.name}-{what}.{suffix}")
             for what, suffix in (("mask", "png"), ("depth", "npy"), ("overlay", "jpg"))
@@ -99,33 +130,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for file in files.values():
             if file.exists():
                 raise UsageError(f"out: expected a new file, got {quoted(file)}; give --out PREFIX")
-        background = read_picture("background", given.background)
-        composite = read_picture("composite", given.composite)
-        checkpoint = open_checkpoint(given.checkpoint, device_of(given.device))
+        background = read_image("background", options.background)
+        composite = read_image("composite", options.composite)
+        checkpoint = open_checkpoint(options.checkpoint, resolve_device(options.device))
         found = predict(checkpoint, background, composite)
         out.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.round(found.mask * 255).astype(np.uint8)).save(files["mask"])
         np.save(files["depth"], found.depth)
-        shown = np.concatenate([overlay(composite, found.mask), coloured_depth(found.depth)], 1)
+        shown = np.concatenate([overlay(composite, found.mask), depth_image(found.depth)], 1)
         Image.fromarray(shown).save(files["overlay"], quality=92)
         for file in files.values():
             print(file)
 
     return run_command(command)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = OneLineParser(
-        prog="python -m training.masks.predict",
-        description="Find what was pasted, and depth. Writes PREFIX-mask.png, PREFIX-depth.npy "
-        "(float32) and PREFIX-overlay.jpg (the outline, and depth in colours: near is bright).",
-    )
-    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT")
-    parser.add_argument("background", type=Path, metavar="BACKGROUND")
-    parser.add_argument("composite", type=Path, metavar="COMPOSITE")
-    parser.add_argument("--out", type=Path, metavar="PREFIX", help="default: the composite's name")
-    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
-    return parser
 
 
 if __name__ == "__main__":

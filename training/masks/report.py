@@ -1,19 +1,21 @@
-"""``python -m training.masks.report``: the records of `training.masks.evaluate` as the tables of README.md."""
+"""``python -m training.masks.report``: records of `training.masks.evaluate` as README tables."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from evafast import UsageError
 from evafast.errors import quoted
-from evafast.system.console import OneLineParser, run_command
+from evafast.system.cli import parse
+from evafast.system.console import run_command
 
-HERE = Path(__file__).parent
-RESULTS, README = HERE / "results", HERE / "README.md"
+TRAINING = Path(__file__).parents[1]
+RESULTS, README = TRAINING / "results", TRAINING / "README.md"
+Record = dict[str, Any]
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 COLUMNS = {
     "iou": "mask IoU", "dice": "Dice", "boundary_f": "boundary F", "rmse": "depth RMSE",
@@ -21,36 +23,36 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def read_records(folder: Path = RESULTS) -> dict[str, dict]:
-    """Return the records of a folder by name, in the order of their names."""
+def read_records(folder: Path = RESULTS) -> dict[str, Record]:
+    """Return the records of a folder by name, sorted."""
     return {
         p.stem: json.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.json"))
     }
 
 
-def tables(records: dict[str, dict]) -> str:
-    """Return Markdown: a table for each set of samples that runs were scored on, then commands."""
-    groups: dict[tuple, list[str]] = {}
+def tables(records: dict[str, Record]) -> str:
+    """Return Markdown: a table for each set of samples, then the commands."""
+    groups: dict[tuple[Any, ...], list[str]] = {}
     for name, record in records.items():
         kind = (record["split"], record["size"], record["samples"], record["augmented"])
         groups.setdefault(kind, []).append(name)
-    pieces = []
+    lines = []
     for (split, size, samples, augmented), names in groups.items():
         how = "under augmentation" if augmented else "as they are"
-        pieces.append(f"**Split by {split}**, {samples:,} held-out samples {how}, {size} px:\n")
+        lines.append(f"**Split by {split}**, {samples:,} held-out samples {how}, {size} px:\n")
         head = ["run", "losses", "steps x batch", "minutes", *COLUMNS.values()]
-        pieces.append("| " + " | ".join(head) + " |")
-        pieces.append("| --- " * len(head) + "|")
-        pieces += [_row(name, records[name]) for name in names]
-        pieces += _baselines([records[name] for name in names])
-        pieces.append("")
-    pieces.append("The commands, and their records in [results](results):\n")
+        lines.append("| " + " | ".join(head) + " |")
+        lines.append("| --- " * len(head) + "|")
+        lines += [_row(name, records[name]) for name in names]
+        lines += _baselines([records[name] for name in names])
+        lines.append("")
+    lines.append("The commands, and their records in [results](results):\n")
     for name, record in records.items():
-        pieces.append(f"- *{name}*: `{record['trained_by']}`, then `{record['command']}`")
-    return "\n".join(pieces)
+        lines.append(f"- *{name}*: `{record['trained_by']}`, then `{record['command']}`")
+    return "\n".join(lines)
 
 
-def _row(name: str, record: dict) -> str:
+def _row(name: str, record: Record) -> str:
     model = next(iter(record["scores"]))
     losses = " ".join(f"{k}={v:g}" for k, v in record["losses"].items())
     steps = f"{record['steps']:,} x {record['batch_size']}"
@@ -58,8 +60,8 @@ def _row(name: str, record: dict) -> str:
     return head + _cells(record["scores"][model])
 
 
-def _baselines(records: list[dict]) -> list[str]:
-    """Return the baselines' rows, of a record that has depth where there is one: its samples."""
+def _baselines(records: list[Record]) -> list[str]:
+    """Return the baselines' rows, from a record with depth if there is one."""
     record = max(records, key=lambda r: "rmse" in r["scores"]["difference"])
     titles = {
         "difference": f"|difference| > {record['difference_threshold']}, mean depth",
@@ -83,7 +85,7 @@ def rewritten(text: str, block: str) -> str:
     Raises
     ------
     UsageError
-        When it has no such block.
+        If it has no such block.
     """
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -92,29 +94,45 @@ def rewritten(text: str, block: str) -> str:
     return f"{before}{begin}\n{block}\n{end}{after}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the command.
+
+    Attributes
+    ----------
+    results : Path
+        Folder of records.
+    readme : Path or None
+        File whose marked block to rewrite.
+    """
+
+    results: Path = RESULTS
+    readme: Path | None = None
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code."""
+    """Run the command and return its exit code."""
 
     def command() -> None:
-        parser = OneLineParser(prog="python -m training.masks.report", description=__doc__)
-        parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR")
-        parser.add_argument("--readme", type=Path, metavar="FILE", help="rewrite its marked block")
-        given: argparse.Namespace = parser.parse_args(arguments)
-        records = read_records(given.results)
+        options: Options = parse(
+            Options, arguments, prog="python -m training.masks.report",
+            description="Print records of training.masks.evaluate as Markdown tables.",
+        )  # fmt: skip
+        records = read_records(options.results)
         if not records:
             raise UsageError(
                 f"results: expected records of training.masks.evaluate --out, got none in "
-                f"{quoted(given.results)}; make one"
+                f"{quoted(options.results)}; make one"
             )
         block = tables(records)
-        if given.readme is None:
+        if options.readme is None:
             print(block)
         else:
-            text = given.readme.read_text(encoding="utf-8")
-            given.readme.write_text(rewritten(text, block), encoding="utf-8")
+            text = options.readme.read_text(encoding="utf-8")
+            options.readme.write_text(rewritten(text, block), encoding="utf-8")
 
     return run_command(command)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

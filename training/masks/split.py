@@ -1,7 +1,7 @@
 """Which samples are for training and which for validation.
 
-By asset: validation pastes cut-outs onto backgrounds none of which training ever sees. By
-placement, as the original did: validation has the same pictures, elsewhere.
+By asset: training never sees any of validation's backgrounds and foregrounds. By placement, as
+in the original: validation has the same images, at other positions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from evafast import Placements, Recipe, UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class AssetSplit:
-    """Assets by side; foregrounds count mirrors, which stay with their originals.
+    """Assets by side; foregrounds include mirrors, which stay with their originals.
 
     Attributes
     ----------
@@ -32,13 +32,13 @@ class AssetSplit:
     validation_foregrounds: NDArray[np.int64]
 
     def training_rows(self, placements: Placements) -> NDArray[np.bool_]:
-        """Tell which placements paste a training cut-out onto a training background."""
+        """Return which placements have a training foreground and a training background."""
         return np.isin(placements.background, self.training_backgrounds) & np.isin(
             placements.foreground, self.training_foregrounds
         )
 
     def validation_rows(self, placements: Placements) -> NDArray[np.bool_]:
-        """Tell which placements paste a held-out cut-out onto a held-out background."""
+        """Return which placements have a held-out foreground and a held-out background."""
         return np.isin(placements.background, self.validation_backgrounds) & np.isin(
             placements.foreground, self.validation_foregrounds
         )
@@ -47,29 +47,28 @@ class AssetSplit:
 def split_assets(
     hashes: Mapping[str, Sequence[str]], *, share: float = 0.2, seed: int = 0
 ) -> AssetSplit:
-    """Split assets by what they show.
+    """Split assets by their pixels.
 
-    The same pixels always fall on the same side, whatever they are called: a second copy of a
-    file, or a file that is another's mirror, cannot leak.
+    Equal pixels are always on the same side, whatever their file is called: neither a copy of a
+    file nor a file that is another's mirror can leak.
 
     Parameters
     ----------
     hashes : mapping
-        As from `evafast.Bank.hashes`: SHA-256 of ``backgrounds`` and of ``foregrounds``, where
-        foreground i of F originals has its mirror at F + i.
+        As returned by `evafast.Bank.hashes`: SHA-256 of ``backgrounds`` and ``foregrounds``,
+        where foreground i of F originals has its mirror at F + i.
     share : float
-        Of each kind to hold out, at least one asset.
+        Share of the assets of each kind to hold out, at least one.
     seed : int
 
     Raises
     ------
     UsageError
-        When there are fewer than two different assets of a kind.
+        If there are fewer than two different assets of a kind.
     """
     backgrounds = [frozenset([h]) for h in hashes["backgrounds"]]
-    every = hashes["foregrounds"]
-    originals = len(every) // 2
-    foregrounds = [frozenset(every[i::originals]) for i in range(originals)]
+    originals = len(hashes["foregrounds"]) // 2
+    foregrounds = [frozenset(hashes["foregrounds"][i::originals]) for i in range(originals)]
     held_bg = _held_out("background", backgrounds, share, seed)
     held_fg = np.tile(_held_out("foreground", foregrounds, share, seed), 2)
     return AssetSplit(
@@ -83,24 +82,24 @@ def split_assets(
 def _held_out(
     kind: str, contents: Sequence[frozenset[str]], share: float, seed: int
 ) -> NDArray[np.bool_]:
-    different = sorted({min(c) for c in contents}, key=lambda h: _ticket(f"{seed} {h}"))
+    different = sorted({min(c) for c in contents}, key=lambda h: _sha256(f"{seed} {h}"))
     if len(different) < 2:
         raise UsageError(
-            f"{kind}s: expected at least 2 different ones to hold one out, got {len(different)}; "
-            f"give more, or use --split placement"
+            f"{kind}s: expected at least 2 different ones, so as to hold one out, got "
+            f"{len(different)}; give more, or use --split placement"
         )
     count = min(max(round(share * len(different)), 1), len(different) - 1)
     held = set(different[:count])
     return np.array([min(c) in held for c in contents])
 
 
-def _ticket(text: str) -> str:
+def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
 class AssetSubset:
-    """The samples over some of a recipe's assets, by random access and without a list of them.
+    """The samples of some of a recipe's assets, with random access and without listing them.
 
     Attributes
     ----------
@@ -127,7 +126,7 @@ class AssetSubset:
 
 @dataclass(frozen=True, kw_only=True)
 class PlacementSubset:
-    """A stretch ``start .. stop`` of a recipe's shuffled order."""
+    """Samples ``start`` to ``stop`` of a recipe's shuffled order."""
 
     recipe: Recipe
     start: int

@@ -1,8 +1,7 @@
-"""``python -m training.masks.train``: train on the fly; without arguments on the built-in pack."""
+"""``python -m training.masks.train``: train on the fly; without options, on the built-in pack."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import os
@@ -10,52 +9,51 @@ import shlex
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 
 from evafast import UsageError
-from evafast.compositing import choose_backend
 from evafast.depth.precision import cpu_computes_bf16
 from evafast.errors import quoted
-from evafast.system.console import Console, OneLineParser, run_command, set_up_logging
-from training.masks.augment import Augmentation
+from evafast.system.cli import parse
+from evafast.system.console import Console, duration, run_command, set_up_logging
 from training.masks.checkpoint import open_checkpoint
-from training.masks.config import AugmentConfig, DataConfig, LossConfig, TrainConfig
+from training.masks.config import AugmentConfig, DataConfig, MaskTrainConfig
 from training.masks.data import (
     AVERAGED_SAMPLES,
     FixedBatches,
-    Source,
     TrainingStream,
     mean_depth,
     open_source,
+    training_device,
 )
 from training.masks.model import parameter_count
 from training.masks.module import MaskDepthModule
 from training.masks.pictures import sheet
-from training.masks.progress import Lines
 
+PROG = "python -m training.masks.train"
 CONFIG, LAST, BEST = "config.json", "last.ckpt", "best.ckpt"
 
 
 def train(
-    config: TrainConfig, out: Path, *, resume: bool = False, console: Console | None = None
+    config: MaskTrainConfig, out: Path, *, resume: bool = False, console: Console | None = None
 ) -> pl.Trainer:
-    """Train, or go on with a run.
+    """Train, or resume a run.
 
     Parameters
     ----------
-    config : TrainConfig
+    config : MaskTrainConfig
     out : Path
-        Run folder: new or empty, or with `resume` one with a ``last.ckpt``.
+        Run folder: new or empty, or with `resume` one that has a ``last.ckpt``.
     resume : bool
     console : Console, optional
-        Quiet when left out.
+        Quiet by default.
 
     Returns
     -------
@@ -65,15 +63,15 @@ def train(
     Raises
     ------
     UsageError
-        When the folder is not as expected, or the data cannot be used.
+        If the folder is not as expected, or the data cannot be used.
     RunError
-        When the weights become NaN.
+        If the weights become NaN.
     """
     console = console or Console(quiet=True)
     rank, world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if rank == 0:
-        claim(out, config, resume=resume)
-    device = device_of(config.device)
+        prepare_folder(out, config, resume=resume)
+    device = training_device(config.device)
     trainer = _trainer(config, out, device, console)
     console.say(f"data: {describe(config.data)}")
     source = open_source(config.data, device)
@@ -81,16 +79,20 @@ def train(
         f"{len(source.training):,} samples to train on, {len(source.validation):,} held out by "
         f"{config.data.split}; device {device}, {trainer.precision}, {world_size} ranks"
     )
-    training, validation = streams(config, source, device, rank, world_size)
+    ranks = {"rank": rank, "world_size": world_size}
+    training = TrainingStream(config, source, device, **ranks)
+    validation = FixedBatches(config, source, device, **ranks)
     if resume:
         module = MaskDepthModule.load_from_checkpoint(
             out / LAST, map_location="cpu", config=config.to_dict()
         )
     else:
-        plain = fixed_batches(config, source, device, "training", AVERAGED_SAMPLES, plain=True)
+        plain = FixedBatches(
+            config, source, device, side="training", samples=AVERAGED_SAMPLES, plain=True
+        )
         module = MaskDepthModule(config.to_dict(), mean_depth(plain))
         if config.init is not None:
-            start_from(module, Path(config.init))
+            load_weights(module, Path(config.init))
         if rank == 0:
             Image.fromarray(sheet(training.views(0))).save(out / "augmented.jpg", quality=90)
     console.say(f"{config.preset}: {parameter_count(module.model):,} parameters; run in {out}")
@@ -100,20 +102,20 @@ def train(
     return trainer
 
 
-def claim(out: Path, config: TrainConfig, *, resume: bool) -> None:
-    """Make the run folder and write its config, or check that there is a run to go on with.
+def prepare_folder(out: Path, config: MaskTrainConfig, *, resume: bool) -> None:
+    """Make the run folder and write its config, or check that there is a run to resume.
 
     Raises
     ------
     UsageError
-        When the folder holds anything, or with `resume` has no checkpoint.
+        If the folder is not empty, or with `resume` has no checkpoint.
     """
     if resume:
         if not (out / LAST).is_file():
             raise UsageError(f"resume: expected {LAST} in {quoted(out)}, got none; start a new run")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(
-            f"out: expected a new or empty folder, got {quoted(out)}; choose another, or go on with "
+            f"out: expected a new or empty folder, got {quoted(out)}; choose another, or add "
             f"--resume {out}"
         )
     out.mkdir(parents=True, exist_ok=True)
@@ -121,13 +123,13 @@ def claim(out: Path, config: TrainConfig, *, resume: bool) -> None:
     (out / CONFIG).write_text(text + "\n", encoding="utf-8")
 
 
-def start_from(module: MaskDepthModule, path: Path) -> None:
-    """Give a fresh module a checkpoint's weights; the depth's unit stays its own.
+def load_weights(module: MaskDepthModule, path: Path) -> None:
+    """Load a checkpoint's weights into a new module, which keeps its own unit of depth.
 
     Raises
     ------
     UsageError
-        When the checkpoint is of another preset.
+        If the checkpoint is of another preset.
     """
     checkpoint = open_checkpoint(path)
     if checkpoint.config.preset != module.config.preset:
@@ -139,53 +141,17 @@ def start_from(module: MaskDepthModule, path: Path) -> None:
     module.model.load_state_dict(weights)
 
 
-def device_of(name: str) -> torch.device:
-    """Return the device to train on; under torchrun each rank's own GPU."""
-    device = choose_backend("auto", name).device
-    if device.type == "cuda" and "LOCAL_RANK" in os.environ:
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(device)
-    return device
-
-
-def streams(
-    config: TrainConfig, source: Source, device: torch.device, rank: int = 0, world_size: int = 1
-) -> tuple[TrainingStream, FixedBatches]:
-    """Return the training and validation batches of a rank."""
-    training = TrainingStream(
-        source, Augmentation(config.augment), size=config.data.size, device=device,
-        batch_size=config.batch_size, steps=min(config.validate_every, config.steps),
-        seed=config.data.seed, rank=rank, world_size=world_size,
-    )  # fmt: skip
-    validation = fixed_batches(
-        config, source, device, "validation", config.validation_samples, rank=rank,
-        world_size=world_size,
-    )  # fmt: skip
-    return training, validation
-
-
-def fixed_batches(
-    config: TrainConfig, source: Source, device: torch.device, side: str, samples: int, *,
-    plain: bool = False, seed: int | None = None, rank: int = 0, world_size: int = 1,
-) -> FixedBatches:  # fmt: skip
-    """Return fixed batches of a side, augmented as in training, or `plain`."""
-    return FixedBatches(
-        source, Augmentation(AugmentConfig.none() if plain else config.augment),
-        size=config.data.size, device=device, side=side, samples=samples,
-        batch_size=config.batch_size, seed=config.data.seed if seed is None else seed,
-        rank=rank, world_size=world_size,
-    )  # fmt: skip
-
-
 def describe(data: DataConfig) -> str:
-    """Return in one line where the samples come from."""
+    """Return one line on where the samples come from."""
     if data.dataset is not None:
         return f"from disk, {quoted(data.dataset)}"
     where = "the built-in pack" if data.backgrounds is None else quoted(data.backgrounds)
     return f"on the fly from {where}, depth {data.depth}"
 
 
-def _trainer(config: TrainConfig, out: Path, device: torch.device, console: Console) -> pl.Trainer:
+def _trainer(
+    config: MaskTrainConfig, out: Path, device: torch.device, console: Console
+) -> pl.Trainer:
     warnings.filterwarnings("ignore", module="lightning")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -193,36 +159,50 @@ def _trainer(config: TrainConfig, out: Path, device: torch.device, console: Cons
         dirpath=out, filename=Path(BEST).stem, monitor="val/iou", mode="max",
         enable_version_counter=False,
     )  # fmt: skip
-    # Its own callback: Lightning's save_last skips validations that were not the best.
+    # A callback of its own, because Lightning's save_last skips validations that were not the best.
     last = ModelCheckpoint(dirpath=out, filename=Path(LAST).stem, enable_version_counter=False)
     callbacks: list[pl.Callback] = [best, last]
-    if not sys.stderr.isatty():
-        callbacks.append(Lines(console))
+    bar = sys.stderr.isatty() and not console.quiet
+    if not bar:
+        callbacks.append(
+            LambdaCallback(on_validation_end=lambda *state: console.say(_status(*state)))
+        )
     if config.patience:
         callbacks.append(EarlyStopping("val/iou", mode="max", patience=config.patience))
     ranks = int(os.environ.get("WORLD_SIZE", 1))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", ranks))
-    epochs = -(-config.steps // min(config.validate_every, config.steps))
     return pl.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=local if ranks > 1 or device.type == "cpu" else [device.index or 0],
         num_nodes=max(ranks // local, 1),
-        # Without a teacher the depth decoder gets no gradients, which DDP must be told to expect.
+        # Without a teacher the depth decoder gets no gradients.
         strategy="ddp_find_unused_parameters_true" if ranks > 1 else "auto",
         precision="bf16-mixed" if computes_bf16(config.precision, device) else "32-true",
-        max_epochs=-1 if config.minutes is not None else epochs,
+        max_epochs=-1 if config.minutes is not None else -(-config.steps // config.epoch_steps),
         callbacks=callbacks,
         logger=TensorBoardLogger(str(out), name="", version=""),
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         log_every_n_steps=10,
-        enable_progress_bar=sys.stderr.isatty() and not console.quiet,
+        enable_progress_bar=bar,
         enable_model_summary=False,
     )
 
 
+def _status(trainer: pl.Trainer, module: pl.LightningModule) -> str:
+    """Return one line on a run after a validation, for logs."""
+    found = trainer.callback_metrics
+    shown = [f"{n} {found[f'val/{n}']:.4f}" for n in ("iou", "boundary_f", "rmse", "delta1")
+             if f"val/{n}" in found]  # fmt: skip
+    if "pace/samples_per_second" in found:
+        shown.append(f"{found['pace/samples_per_second']:.0f} samples/s")
+        shown.append(f"{found['pace/share_waiting_for_data']:.1%} waiting for data")
+    done = f"{module.progress:.0%}, {duration(module.trained_seconds)}"
+    return f"step {trainer.global_step:,} ({done}): {', '.join(shown)}"
+
+
 def computes_bf16(precision: str, device: torch.device) -> bool:
-    """Tell whether to compute in bfloat16; auto does where the device has it in hardware."""
+    """Return whether to compute in bfloat16; auto does where the hardware has it."""
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cpu":
@@ -233,22 +213,73 @@ def computes_bf16(precision: str, device: torch.device) -> bool:
 # -- the command ---------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the command.
+
+    Attributes
+    ----------
+    out : Path or None
+        New run folder (default: lightning_logs/NNN).
+    resume : Path or None
+        Resume the run in this folder, with its options; --minutes may be raised.
+    no_augment : bool
+        Train on the composites as they are.
+    quiet : bool
+        Print errors only.
+    config : MaskTrainConfig
+    """
+
+    out: Path | None = None
+    resume: Path | None = None
+    no_augment: bool = False
+    quiet: bool = False
+    config: MaskTrainConfig = field(default_factory=MaskTrainConfig)
+
+
+def options_from(arguments: Sequence[str] | None = None) -> Options:
+    """Return the options that command line arguments describe."""
+    options: Options = parse(
+        Options, arguments, prog=PROG,
+        description="Train mask and depth from (background, composite), composited on the fly.",
+    )  # fmt: skip
+    if options.no_augment:
+        return replace(options, config=replace(options.config, augment=AugmentConfig.none()))
+    return options
+
+
+def command_of(config: MaskTrainConfig) -> str:
+    """Return the command that describes a config: the inverse of `options_from`."""
+    words = [PROG]
+    for given, default in ((config, MaskTrainConfig()), (config.data, DataConfig())):
+        for name in (f.name for f in fields(given)):
+            value = getattr(given, name)
+            if value == getattr(default, name) or isinstance(value, DataConfig):
+                continue
+            flag = "--" + name.replace("_", "-")
+            if isinstance(value, AugmentConfig):
+                words.append(f"{flag} {','.join(value.steps)}" if value.steps else "--no-augment")
+            else:
+                words.append(flag if value is True else f"{flag} {shlex.quote(str(value))}")
+    return " ".join(words)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code."""
+    """Run the command and return its exit code."""
 
     def command() -> None:
-        given = _parser().parse_args(arguments)
-        set_up_logging(quiet=given.quiet)
-        console = Console(quiet=given.quiet or int(os.environ.get("RANK", 0)) > 0)
-        if given.resume is not None:
-            out, config = given.resume, read_config(given.resume)
+        options = options_from(arguments)
+        set_up_logging(quiet=options.quiet)
+        console = Console(quiet=options.quiet or int(os.environ.get("RANK", 0)) > 0)
+        if options.resume is not None:
+            out, config = options.resume, read_config(options.resume)
+            if options.config.minutes is not None:
+                config = replace(config, minutes=options.config.minutes)
         else:
-            out, config = given.out or next_run(Path("lightning_logs")), config_of(given)
-        if given.resume is not None and given.minutes is not None:
-            config = replace(config, minutes=given.minutes)
+            out, config = options.out or next_run(Path("lightning_logs")), options.config
         try:
-            train(config, out, resume=given.resume is not None, console=console)
-        except SystemExit:  # Lightning's answer to Ctrl-C
+            train(config, out, resume=options.resume is not None, console=console)
+        except SystemExit:  # how Lightning ends on Ctrl-C
             raise KeyboardInterrupt from None
         console.say(f"done: {out / BEST}; next: python -m training.masks.evaluate {out / BEST}")
 
@@ -256,100 +287,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def next_run(root: Path) -> Path:
-    """Return the first of ``root/001``, ``root/002``, ... that is not there."""
+    """Return the first of ``root/001``, ``root/002``, ... that does not exist."""
     number = 1
     while (root / f"{number:03d}").exists():
         number += 1
     return root / f"{number:03d}"
 
 
-def read_config(run: Path) -> TrainConfig:
+def read_config(run: Path) -> MaskTrainConfig:
     """Return the config of a run folder.
 
     Raises
     ------
     UsageError
-        When it has none.
+        If it has none.
     """
     try:
-        return TrainConfig.from_dict(json.loads((run / CONFIG).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        return MaskTrainConfig.from_dict(json.loads((run / CONFIG).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise UsageError(
-            f"resume: expected a run folder with {CONFIG}, got {quoted(run)} ({error}); name one"
+            f"resume: expected a run folder with {CONFIG}, got {quoted(run)} ({error}); give one"
         ) from None
-
-
-def config_of(given: argparse.Namespace) -> TrainConfig:
-    """Return the config that the arguments fill."""
-    names = vars(given)
-
-    def chosen(kind: type) -> dict[str, object]:
-        return {k: names[k] for k in kind.__dataclass_fields__ if names.get(k) is not None}  # type: ignore[attr-defined]
-
-    losses = LossConfig.parsed(given.losses) if given.losses else LossConfig()
-    augment = AugmentConfig.none() if given.no_augment else AugmentConfig()
-    known = {k: v for k, v in chosen(TrainConfig).items() if k != "losses"}
-    return TrainConfig(
-        **known,
-        data=DataConfig(**chosen(DataConfig)),
-        losses=losses,
-        augment=augment,  # type: ignore[arg-type]
-    )
-
-
-def command_of(config: TrainConfig) -> str:
-    """Return the command that asks for a config: `config_of` the other way round."""
-    words = ["python -m training.masks.train"]
-    for given, usual in ((config, TrainConfig()), (config.data, DataConfig())):
-        for name in given.__dataclass_fields__:
-            value = getattr(given, name)
-            if value == getattr(usual, name) or name in ("data", "augment", "losses", "model_seed"):
-                continue
-            flag = "--" + name.replace("_", "-")
-            words.append(flag if value is True else f"{flag} {shlex.quote(str(value))}")
-    if config.losses != LossConfig():
-        weights = {name: weight for name, weight in asdict(config.losses).items() if weight}
-        words.append("--losses " + ",".join(f"{n}={w:g}" for n, w in weights.items()))
-    if config.augment != AugmentConfig():
-        words.append("--no-augment")
-    return " ".join(words)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = OneLineParser(
-        prog="python -m training.masks.train",
-        description="Train mask and depth from (background, composite), composited on the fly.",
-    )
-    add = parser.add_argument
-    add("--out", type=Path, metavar="DIR", help="new run folder (default: lightning_logs/NNN)")
-    add("--resume", type=Path, metavar="DIR", help="go on with the run in this folder")
-    add("--backgrounds", metavar="DIR", help="default: the built-in pack")
-    add("--foregrounds", metavar="DIR")
-    add("--dataset", metavar="DIR", help="read this data set instead of compositing on the fly")
-    add("--size", type=int, help="side the network sees (112)")
-    add("--canvas", type=int, help="side of the composites, shrunk to the size (224)")
-    add("--placements", type=int, help="per pair (20)")
-    add("--seed", type=int, help="of samples, split and order (0)")
-    add("--split", help="asset (default) or placement")
-    add("--validation-share", type=float, help="held out (0.2)")
-    add("--depth", help="teacher: compact (default), nyu, kitti, FILE, hf:ID or none")
-    add("--depth-input", type=int, help="side the teacher sees (224)")
-    add("--preset", help="small (default), full or tiny")
-    add("--init", metavar="CHECKPOINT", help="start from its weights")
-    add("--device", help="auto (default), cpu, cuda or cuda:N")
-    add("--precision", help="auto (default), fp32 or bf16")
-    add("--compile", action="store_true", help="torch.compile the network")
-    add("--batch-size", type=int, help="on each rank (32)")
-    add("--steps", type=int, help="in all (1000)")
-    add("--minutes", type=float, help="train that long instead")
-    add("--validate-every", type=int, help="steps (100)")
-    add("--validation-samples", type=int, help="(256)")
-    add("--patience", type=int, help="validations without gain before stopping; 0 (default) never")
-    add("--rate", type=float, help="peak learning rate (0.003)")
-    add("--losses", metavar="NAME=WEIGHT,...", help="bce, dice, l1, rmse, ssim, gradient")
-    add("--no-augment", action="store_true", help="the composites as they are")
-    add("--quiet", action="store_true", help="no progress")
-    return parser
 
 
 if __name__ == "__main__":

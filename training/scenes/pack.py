@@ -221,5 +221,7 @@ def verify(folder: Path) -> int:
     for name, digest in listed.items():
         got = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         if got != digest:
-            raise RunError(f"{quoted(name)}: expected SHA-256 {digest}, got {got}; reinstall evafast")
+            raise RunError(
+                f"{quoted(name)}: expected SHA-256 {digest}, got {got}; reinstall evafast"
+            )
     return len(listed)
