@@ -26,7 +26,7 @@ from evafast.system.timing import StageClock
 from evafast.writing.sink import SLICE
 from evafast.writing.transfer import HostTransfer
 
-CORES = len(usable_cores())
+CORES = usable_cores()
 MAKE, WRITE = "encoder threads alone", "writer alone"
 COMPOSITE, ENCODE = "compositor alone", "encoders alone"
 HASH, DISK = "SHA-256 alone", "disk alone"

@@ -1,13 +1,9 @@
-"""Small made-up pictures, and where the real ones lie when they are at hand."""
+"""Small generated images."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
-
-REAL = Path(__file__).parents[2] / "shared" / "data"
 
 
 def cutout(width: int, height: int, seed: int) -> np.ndarray:

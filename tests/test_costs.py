@@ -1,19 +1,18 @@
-"""What a sample costs, in counts instead of seconds: they hold on any machine, however busy.
+"""Costs per sample in counts, not seconds: they hold on any machine, however busy.
 
 Bytes, calls of the backend, allocations, waits for the device, compiled functions, flushes and
-modules imported. Whoever makes one of them grow makes every run slower, and hears of it here.
+modules imported.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
 import sys
-import threading
 import tracemalloc
 from collections import Counter
 from itertools import product
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -23,11 +22,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from evafast import Bank, Compositor, Pipeline, Recipe
 from evafast.dataset.store import LocalStore
-from evafast.generate import choose_waiting, generate
-from evafast.pipeline import BufferRing
-from evafast.system.timing import StageClock
-from evafast.writing.config import GenerateConfig
-from evafast.writing.transfer import DepthEncoding, HostTransfer
+from evafast.pipeline import BufferPool
+from evafast.system.timing import StepTimer
+from evafast.writing import GenerateConfig, generate
+from evafast.writing.transfer import HostTransfer
 
 NEW_MEMORY = ("aten::empty", "aten::new_empty", "aten::zeros", "aten::_to_copy", "aten::clone")
 WAITS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::is_nonzero")
@@ -66,20 +64,20 @@ def pipeline(bank):
     return Pipeline(bank, Recipe.for_bank(bank), Compositor(bank, backend="numba", device="cpu"))
 
 
-def run(pipeline, batch_size, count, ring=None):
-    for batch in pipeline.batches(np.arange(count), batch_size, ring=ring):
+def run(pipeline, batch_size, count, pool=None):
+    for batch in pipeline.batches(np.arange(count), batch_size, pool=pool):
         batch.release()
 
 
-def test_a_sample_is_four_bytes_a_pixel_and_its_backgrounds_are_not_copied(pipeline, bank):
+def test_a_sample_is_four_bytes_per_pixel_and_its_backgrounds_are_not_copied(pipeline, bank):
     batch = pipeline.batch(np.arange(5))
     other = pipeline.batch(np.arange(5, 10))
     assert batch.image.nbytes + batch.mask.nbytes == 5 * 4 * bank.canvas**2
-    assert batch._backgrounds.data_ptr() == other._backgrounds.data_ptr()
+    assert batch.backgrounds.data_ptr() == other.backgrounds.data_ptr()
 
 
 @pytest.mark.parametrize(("count", "size", "calls"), [(7, 7, 1), (14, 7, 2), (15, 7, 3), (9, 1, 9)])
-def test_one_call_of_the_backend_a_batch(pipeline, monkeypatch, count, size, calls):
+def test_one_call_of_the_backend_per_batch(pipeline, monkeypatch, count, size, calls):
     backend, seen = pipeline.compositor._backend, []
     original = backend.composite
     monkeypatch.setattr(
@@ -89,26 +87,26 @@ def test_one_call_of_the_backend_a_batch(pipeline, monkeypatch, count, size, cal
     assert (len(seen), sum(seen)) == (calls, count)
 
 
-def test_no_pixels_are_allocated_once_buffers_go_round(pipeline):
-    ring = BufferRing(pipeline.compositor, 8, 2)
-    run(pipeline, 8, 16, ring)
+def test_no_pixels_are_allocated_from_a_pool(pipeline):
+    pool = BufferPool(pipeline.compositor, 8, 2)
+    run(pipeline, 8, 16, pool)
     with Operations() as operations:
-        run(pipeline, 8, 80, ring)
+        run(pipeline, 8, 80, pool)
     assert operations.count(NEW_MEMORY) == 0, operations.seen
 
 
-def test_without_a_ring_a_batch_allocates_its_image_and_its_mask(pipeline):
+def test_without_a_pool_a_batch_allocates_its_image_and_its_mask(pipeline):
     run(pipeline, 8, 8)
     with Operations() as operations:
         run(pipeline, 8, 80)
     assert operations.count(NEW_MEMORY) == 2 * 10, operations.seen
 
 
-def test_python_and_numpy_hold_no_more_than_numbers_a_sample(pipeline):
-    ring = BufferRing(pipeline.compositor, 64, 1)
-    run(pipeline, 64, 128, ring)
+def test_python_and_numpy_hold_only_numbers_per_sample(pipeline):
+    pool = BufferPool(pipeline.compositor, 64, 1)
+    run(pipeline, 64, 128, pool)
     tracemalloc.start()
-    run(pipeline, 64, 128, ring)
+    run(pipeline, 64, 128, pool)
     left, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 64 * 1000, f"{peak} bytes for 64 samples"  # a sample here has 16,384 of pixels
@@ -118,7 +116,8 @@ def test_python_and_numpy_hold_no_more_than_numbers_a_sample(pipeline):
 @pytest.mark.parametrize("encoding", ["minmax8", "metric16"])
 def test_no_batch_waits_for_the_device(bank, encoding):
     pipeline = Pipeline(bank, Recipe.for_bank(bank), Compositor(bank, device="cpu"), Depth())
-    transfer = HostTransfer(DepthEncoding(encoding, 1.0), clock=StageClock())
+    plan = SimpleNamespace(depth=SimpleNamespace(metres_per_unit=1.0), depth_encoding=encoding)
+    transfer = HostTransfer(plan, timer=StepTimer())
     with Operations() as operations:
         for batch in pipeline.batches(np.arange(24), 8):
             transfer.start(batch)
@@ -142,7 +141,7 @@ def test_no_batch_waits_for_the_device_on_a_gpu(bank):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_one_kernel_a_batch_on_a_gpu(bank):
+def test_one_kernel_per_batch_on_a_gpu(bank):
     pipeline = Pipeline(bank, Recipe.for_bank(bank), Compositor(bank, device="cuda"))
     pipeline.batch(np.arange(8))
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
@@ -167,10 +166,10 @@ def test_other_sizes_banks_and_masks_compile_nothing_new(bank):
             compositor = Compositor(
                 some, backend="numba", device="cpu", mask=mask, parallel=parallel
             )
-            ring = BufferRing(compositor, 16, 1)
+            pool = BufferPool(compositor, 16, 1)
             for size in (1, 2, 7, 16):
                 made = compositor(recipe[np.arange(size)])
-                run(Pipeline(some, recipe, compositor), size, 2 * size, ring)
+                run(Pipeline(some, recipe, compositor), size, 2 * size, pool)
                 for pixels in (made.image, made.mask):
                     PixelSums.of_batch(pixels.numpy())
                     PixelSums.of_batch(pixels.numpy()[1:])
@@ -186,39 +185,29 @@ class Traffic:
 
     def __init__(self, monkeypatch):
         self.written, self.flushes = Counter(), 0
-        writing, fsync = LocalStore.writing, os.fsync
+        create, fsync = LocalStore.create, os.fsync
         traffic = self
 
-        class Counting:
-            def __init__(self, name, inner):
-                self._name, self._inner = name, inner
+        def counting(store, name):
+            file = create(store, name)
+            write = file.write
 
-            def __enter__(self):
-                self._stream = self._inner.__enter__()
-                return self
+            def counted_write(data):
+                traffic.written[name.partition("/")[0]] += len(data)
+                return write(data)
 
-            def __exit__(self, *rest):
-                return self._inner.__exit__(*rest)
-
-            def write(self, data):
-                traffic.written[self._name.partition("/")[0]] += len(data)
-                return self._stream.write(data)
-
-            def __getattr__(self, name):
-                return getattr(self._stream, name)
+            file.write = counted_write
+            return file
 
         def counted(number):
             traffic.flushes += 1
             return fsync(number)
 
-        monkeypatch.setattr(
-            LocalStore, "writing",
-            lambda store, name, **how: Counting(name, writing(store, name, **how)),
-        )  # fmt: skip
+        monkeypatch.setattr(LocalStore, "create", counting)
         monkeypatch.setattr(os, "fsync", counted)
 
 
-def config(folders, out, **more):
+def small(folders, out, **more):
     return GenerateConfig(
         backgrounds=folders[0], foregrounds=folders[1], out=str(out), depth="none", device="cpu",
         placements=8, **more,
@@ -229,9 +218,9 @@ def stored(out, folder):
     return sum(p.stat().st_size for p in (out / folder).rglob("*") if p.is_file())
 
 
-def test_a_shard_is_written_once_and_costs_three_headers_a_sample(folders, tmp_path, monkeypatch):
+def test_a_shard_is_written_once_and_costs_three_headers_per_sample(folders, tmp_path, monkeypatch):
     traffic = Traffic(monkeypatch)
-    generate(config(folders, tmp_path / "set", limit=40, samples_per_shard=20))
+    generate(small(folders, tmp_path / "set", limit=40, samples_per_shard=20))
     shards = sorted((tmp_path / "set" / "shards").glob("*.tar"))
     size = sum(shard.stat().st_size for shard in shards)
     assert len(shards) == 2
@@ -249,7 +238,7 @@ def test_a_shard_is_written_once_and_costs_three_headers_a_sample(folders, tmp_p
 
 def test_a_zip_is_written_twice_at_most(folders, tmp_path, monkeypatch):
     traffic = Traffic(monkeypatch)
-    generate(config(folders, tmp_path / "set", limit=40, samples_per_shard=20, layout="zip"))
+    generate(small(folders, tmp_path / "set", limit=40, samples_per_shard=20, layout="zip"))
     archives = sum(p.stat().st_size for p in (tmp_path / "set").glob("*.zip"))
     whole = sum(n for name, n in traffic.written.items() if name.endswith(".zip"))
     assert whole == archives  # once as segments, under the working folder, once joined
@@ -257,18 +246,18 @@ def test_a_zip_is_written_twice_at_most(folders, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("layout", ["webdataset", "zip"])
-def test_more_samples_in_as_many_parts_flush_no_more(folders, tmp_path, monkeypatch, layout):
+def test_more_samples_in_as_many_shards_flush_no_more(folders, tmp_path, monkeypatch, layout):
     flushes = []
     for count in (16, 64):
         with monkeypatch.context() as patch:
             traffic = Traffic(patch)
             out = tmp_path / str(count)
-            generate(config(folders, out, limit=count, samples_per_shard=count, layout=layout))
+            generate(small(folders, out, limit=count, samples_per_shard=count, layout=layout))
         flushes.append(traffic.flushes)
     assert flushes[0] == flushes[1] > 0
 
 
-def test_each_picture_is_encoded_once(folders, tmp_path, monkeypatch):
+def test_each_image_is_encoded_once(folders, tmp_path, monkeypatch):
     from evafast.dataset.codec import Codec
 
     seen = Counter()
@@ -280,19 +269,22 @@ def test_each_picture_is_encoded_once(folders, tmp_path, monkeypatch):
             return original(codec, pixels)
 
         monkeypatch.setattr(Codec, name, counted)
-    generate(config(folders, tmp_path / "set", limit=40, workers=1))
+    generate(small(folders, tmp_path / "set", limit=40, workers=1))
     assert seen == {"encode_images": 40, "encode_masks": 40}
 
 
-def test_a_batch_read_back_opens_each_shard_once(folders, tmp_path, monkeypatch):
+def test_a_shard_is_indexed_once(folders, tmp_path, monkeypatch):
     from evafast import open_dataset
 
-    generate(config(folders, tmp_path / "set", limit=40, samples_per_shard=20))
+    generate(small(folders, tmp_path / "set", limit=40, samples_per_shard=20))
     dataset = open_dataset(tmp_path / "set")
     opened, original = [], LocalStore.open
-    monkeypatch.setattr(
-        LocalStore, "open", lambda store, name: (opened.append(name), original(store, name))[1]
-    )
+
+    def noted(store, name):
+        opened.append(name)
+        return original(store, name)
+
+    monkeypatch.setattr(LocalStore, "open", noted)
     for _ in range(3):
         dataset[np.arange(40)]
     assert sorted(opened) == ["shards/shard-000000.tar", "shards/shard-000001.tar"]
@@ -307,7 +299,7 @@ def loaded_by(line):
 
 
 def test_import_loads_nothing_heavy():
-    heavy = {"torch", "numba", "cv2", "cupy", "numpy", "PIL", "h5py", "fsspec", "rich"}
+    heavy = {"torch", "numba", "cv2", "cupy", "numpy", "PIL", "h5py", "fsspec", "tqdm", "tyro"}
     before = loaded_by("pass")
     added = loaded_by("import evafast") - before
     assert not added & heavy
@@ -318,52 +310,15 @@ def test_the_command_line_answers_before_torch_loads():
     assert not loaded_by("import evafast.generate") & {"torch", "cupy", "h5py"}
 
 
-@pytest.mark.parametrize(("depth", "given", "waiting", "rounds"), [
-    ("none", None, "PASSIVE", None),  # beside encoders, idle threads must not spin
-    ("compact", None, "PASSIVE", "2000"),  # a network wants them awake for a moment
-    ("compact", "ACTIVE", "ACTIVE", None),
-])  # fmt: skip
-def test_how_idle_threads_wait(monkeypatch, depth, given, waiting, rounds):
-    environment = {} if given is None else {"OMP_WAIT_POLICY": given}
-    monkeypatch.setattr(os, "environ", environment)
-    choose_waiting(GenerateConfig(out="x", depth=depth))
-    assert environment.get("OMP_WAIT_POLICY") == waiting
-    assert environment.get("GOMP_SPINCOUNT") == rounds
+def test_opencv_runs_single_threaded_only_while_generating(folders, tmp_path, monkeypatch):
+    usual, seen = cv2.getNumThreads(), []
+    batches = Pipeline.batches
 
+    def noted(self, *arguments, **options):
+        seen.append(cv2.getNumThreads())
+        return batches(self, *arguments, **options)
 
-def test_collections_and_opencv_threads_are_fewer_while_generating_and_as_before_after(
-    folders, tmp_path, monkeypatch
-):
-    usual, seen = (gc.get_threshold(), cv2.getNumThreads()), []
-    batches = Pipeline.deferred_batches
-
-    def noted(self, *arguments):
-        seen.append((gc.get_threshold()[0], cv2.getNumThreads()))
-        return batches(self, *arguments)
-
-    monkeypatch.setattr(Pipeline, "deferred_batches", noted)
-    generate(config(folders, tmp_path / "set", limit=8, samples_per_shard=8))
-    ((rarity, threads),) = seen
-    assert rarity > 10 * usual[0][0]
-    assert threads == 1
-    assert (gc.get_threshold(), cv2.getNumThreads()) == usual
-
-
-def test_kernels_load_while_pictures_are_decoded(folders, tmp_path, monkeypatch):
-    from evafast.assets import loading as assets
-
-    loaded = threading.Event()
-    composite, load = Compositor.__call__, assets.load_folders
-
-    def noted(self, *arguments):
-        made = composite(self, *arguments)
-        loaded.set()
-        return made
-
-    def waiting(*arguments):
-        assert loaded.wait(60), "no kernel ran before the pictures were there"
-        return load(*arguments)
-
-    monkeypatch.setattr(Compositor, "__call__", noted)
-    monkeypatch.setattr("evafast.generate.load_folders", waiting)
-    generate(config(folders, tmp_path / "set", limit=8))
+    monkeypatch.setattr(Pipeline, "batches", noted)
+    generate(small(folders, tmp_path / "set", limit=8, samples_per_shard=8))
+    assert seen == [1]
+    assert cv2.getNumThreads() == usual

@@ -89,8 +89,7 @@ def load_images(
         except Unusable as reason:
             return Skipped(kind, path.name, str(reason)), []
 
-    cores = len(usable_cores())
-    with warnings.catch_warnings(), ThreadPoolExecutor(cores, "evafast-decode") as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(usable_cores(), "evafast-decode") as pool:
         warnings.simplefilter("ignore")  # Pillow warns of odd files without naming them
         for (kind, path), (result, notes) in zip(files, pool.map(load, files), strict=True):
             for note in notes:

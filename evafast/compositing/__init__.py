@@ -1,4 +1,4 @@
-"""Batched alpha compositing and mask pasting, bit-exact with Pillow, on CPU and GPU."""
+"""Batched alpha compositing of images and masks, bit-exact with Pillow, on CPU and GPU."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from evafast.compositing.compositor import Composite, Compositor, composite
     from evafast.compositing.dispatch import BackendChoice, choose_backend
 
-_HOME = {
+_MODULES = {
     "BackendChoice": "dispatch",
     "Composite": "compositor",
     "Compositor": "compositor",
@@ -21,7 +21,7 @@ __all__ = ["BackendChoice", "Composite", "Compositor", "choose_backend", "compos
 
 
 def __getattr__(name: str) -> Any:
-    """Load a name, and torch with it, when it is first asked for."""
-    if name not in _HOME:
+    """Import a name, and torch with it, on first access."""
+    if name not in _MODULES:
         raise AttributeError(f"module 'evafast.compositing' has no attribute {name!r}")
-    return getattr(import_module(f"evafast.compositing.{_HOME[name]}"), name)
+    return getattr(import_module(f"evafast.compositing.{_MODULES[name]}"), name)

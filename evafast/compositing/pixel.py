@@ -1,37 +1,39 @@
 """The pixel rule, written once: Pillow's *over* in integers.
 
-Every backend returns exactly these bytes. The functions are plain integer arithmetic, so that the
-same lines serve as NumPy code on whole arrays, as a Numba CPU function and as a Numba CUDA device
-function; ``over.cu`` restates them in C and is held against them.
+Every backend returns exactly these bytes. The functions are plain integer arithmetic, so the same
+lines run on NumPy arrays and compile as Numba code for CPU and CUDA. ``over.cu`` restates them; the
+tests compare.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 MASKS = ("matte", "binary")
-"""Kinds of mask: the coverage itself, or all or nothing."""
+"""Kinds of mask: the coverage itself, or 0 and 255 only."""
 
 BINARY_THRESHOLD = 128
 """Coverage from which a pixel counts as foreground in a binary mask."""
 
 
-def over(coverage, foreground, background):
+def over(coverage: Any, foreground: Any, background: Any) -> Any:
     """Blend one channel: ``(foreground*m + background*(255-m)) / 255``, rounded as Pillow does.
 
     Parameters
     ----------
     coverage, foreground, background : int or integer ndarray
-        Values in 0..255; arrays must be wider than 8 bits, for the sum needs 16.
+        Values in 0..255, in arrays of more than 8 bits: the sum needs 16.
 
     Returns
     -------
     int or ndarray
         The value in 0..255 that ``Image.paste(foreground, box, mask)`` writes.
     """
-    # the sum is below 2**16 anyway: saying so lets compilers blend twice as many bytes at once
+    # The sum is below 2**16 anyway; the mask makes compilers use 16-bit lanes, twice as many.
     t = (foreground * coverage + background * (255 - coverage) + 128) & 0xFFFF
     return (t + (t >> 8)) >> 8
 
 
-def binary(coverage):
-    """Return 255 where coverage is at least one half (128), else 0."""
+def binary(coverage: Any) -> Any:
+    """Return 255 where coverage is at least `BINARY_THRESHOLD`, otherwise 0."""
     return 255 * (coverage >= BINARY_THRESHOLD)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from typing import Any, overload
 
@@ -23,6 +23,8 @@ from evafast.depth.encoding import EncodedDepth, decode
 from evafast.errors import RunError
 from evafast.pipeline import Batch
 from evafast.sampling.indexing import checked_indices
+
+_NAMED = 256
 
 
 def open_dataset(path: str | PathLike[str]) -> StoredDataset:
@@ -173,6 +175,13 @@ class StoredDataset(Dataset[Any]):
     def placements_at(self, positions: slice | ArrayLike) -> Any:
         """Return the `Placements` of stored samples, without reading any image."""
         return self.recipe[self.recipe.order[positions]]
+
+    def named(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, str]]:
+        """Yield the position and name of every sample from `start` to `stop`."""
+        for begin in range(start, len(self) if stop is None else stop, _NAMED):
+            end = min(begin + _NAMED, len(self) if stop is None else stop)
+            names = self.names.samples(self.placements_at(slice(begin, end)))
+            yield from zip(range(begin, end), names, strict=True)
 
     def location(self, position: int, name: str) -> dict[str, str]:
         """Return where a sample's composite is; see `Format.location`."""

@@ -1,75 +1,118 @@
-"""``preview``: a contact sheet to look at, and the pictures for the page."""
+"""``preview``: a contact sheet (PNG), and a page to browse samples (one HTML file)."""
 
 from __future__ import annotations
 
+import base64
+import html
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib.resources import files
+from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from evafast.dataset.sample import BankNames
+from evafast.dataset.reader import StoredDataset, open_dataset
 from evafast.depth.images import coloured
-from evafast.errors import quoted
-
-if TYPE_CHECKING:
-    from evafast.dataset.reader import StoredDataset
+from evafast.errors import UsageError, quoted
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-_PAPER, _INK, _FAINT = (250, 249, 246), (32, 33, 36), (128, 128, 132)
+_BACKGROUND, _TEXT, _FAINT = (250, 249, 246), (32, 33, 36), (128, 128, 132)
 _MARGIN, _GAP, _CAPTION = 28, 6, 34
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One sample as a person looks at it: RGB pictures by heading, and what is known of it."""
+    """One sample as a person looks at it: RGB images by heading, and a caption."""
 
     name: str
     caption: str
-    pictures: dict[str, NDArray[np.uint8]]
+    images: dict[str, NDArray[np.uint8]]
 
 
-def chosen_samples(dataset: StoredDataset, count: int) -> list[Shown]:
-    """Return the first samples written, a fair mix; each with all its pictures.
+def write_preview(path: str, out: Path | None, *, sheet: int, page: int) -> tuple[Path, Path]:
+    """Draw the contact sheet and the page of a dataset; return their paths.
+
+    Parameters
+    ----------
+    path : str
+        The dataset's folder or address.
+    out : Path or None
+        Prefix of both files; ``PATH-preview`` by default.
+    sheet, page : int
+        Samples on each.
 
     Raises
     ------
+    UsageError
+        If there is no dataset, or a file of either name exists or cannot be written.
     RunError
-        When a file is missing or does not decode.
+        If a file of the dataset is missing or does not decode.
     """
+    dataset = open_dataset(path)
+    name = path.rstrip("/").rpartition("/")[2]
+    prefix = out or Path(f"{name if '://' in path else path.rstrip('/')}-preview")
+    image_file, page_file = Path(f"{prefix}.png"), Path(f"{prefix}.html")
+    for file in (image_file, page_file):
+        if file.exists():
+            raise UsageError(f"out: {quoted(file)} exists already; move it or give --out PREFIX")
+    plan, counts = dataset.plan, dataset.recipe
+    title = (
+        f"{name}: {len(dataset):,} samples of {counts.background_count} backgrounds and "
+        f"{counts.foreground_count} foregrounds (mirrors included)"
+    )
+    properties = {
+        "samples": f"{len(dataset):,}", "backgrounds": str(counts.background_count),
+        "foregrounds": f"{counts.foreground_count} (mirrors included)",
+        "canvas": f"{plan.canvas} px", "mask": plan.mask,
+        "depth": plan.depth.model if plan.depth else "none", "seed": str(plan.seed),
+    }  # fmt: skip
+    shown = first_samples(dataset, max(sheet, page))
+    try:
+        contact_sheet(shown[:sheet], title).save(image_file)
+        page_file.write_text(html_page(shown[:page], name, properties), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"out: cannot write {quoted(error.filename or prefix)}: {error.strerror}; give "
+            "another --out PREFIX"
+        ) from None
+    return image_file, page_file
+
+
+def first_samples(dataset: StoredDataset, count: int) -> list[Shown]:
+    """Return the first samples written, a fair mix, each with all its images."""
     batch = dataset[: min(count, len(dataset))]
     image = batch.image.permute(0, 2, 3, 1).numpy()
     background = batch.background.permute(0, 2, 3, 1).numpy()
-    manifest = dataset.manifest
-    originals = [f["name"] for f in manifest["foregrounds"] if not f["mirrored"]]
-    files = BankNames(tuple(b["name"] for b in manifest["backgrounds"]), tuple(originals))
+    plan, p = dataset.plan, batch.placements
     shown = []
-    for i, name in enumerate(dataset.names.samples(batch.placements)):
-        pictures = {
+    for i, name in enumerate(dataset.names.samples(p)):
+        images = {
             "background": background[i],
             "composite": image[i],
             "mask": np.repeat(batch.mask[i].permute(1, 2, 0).numpy(), 3, axis=2),
         }
         if batch.depth is not None:
+            assert plan.depth
             depth = batch.depth[i, 0].numpy()
-            nearness = depth if manifest["depth"]["kind"] == "inverse" else -depth
-            pictures["depth"] = coloured(nearness)[..., ::-1]  # OpenCV draws in BGR
-        p = batch.placements
-        cutout, mirrored = files.foreground(int(p.foreground[i]))
+            images["depth"] = coloured(depth if plan.depth.kind == "inverse" else -depth)[..., ::-1]
+        foreground = plan.foregrounds[p.foreground[i]]
         caption = (
-            f"{quoted(cutout)[1:-1]}{' (mirrored)' if mirrored else ''} on "
-            f"{quoted(files.backgrounds[p.background[i]])[1:-1]} at {p.left[i]}, {p.top[i]}"
+            f"{quoted(foreground.name)[1:-1]}{' (mirrored)' if foreground.mirrored else ''} on "
+            f"{quoted(plan.backgrounds[p.background[i]].name)[1:-1]} at {p.left[i]}, {p.top[i]}"
         )
-        shown.append(Shown(name, caption, pictures))
+        shown.append(Shown(name, caption, images))
     return shown
 
 
-def contact_sheet(shown: list[Shown], title: str, columns: int = 2) -> Image.Image:
+def contact_sheet(shown: Sequence[Shown], title: str, columns: int = 2) -> Image.Image:
     """Draw samples in columns: background, composite, mask and depth side by side, captioned."""
-    headings = list(shown[0].pictures)
-    height, width = shown[0].pictures["composite"].shape[:2]
+    headings = list(shown[0].images)
+    height, width = shown[0].images["composite"].shape[:2]
     scale = max(1, 128 // width)
     width, height = width * scale, height * scale
     cell = len(headings) * (width + _GAP) - _GAP
@@ -79,12 +122,12 @@ def contact_sheet(shown: list[Shown], title: str, columns: int = 2) -> Image.Ima
         "RGB",
         (2 * _MARGIN + columns * cell + (columns - 1) * _MARGIN,
          top + rows * (height + _CAPTION) + _MARGIN - 10),
-        _PAPER,
+        _BACKGROUND,
     )  # fmt: skip
     draw = ImageDraw.Draw(sheet)
     large, small = ImageFont.load_default(20), ImageFont.load_default(12)
     draw.text((_MARGIN, _MARGIN - 8), _fitting(draw, title, large, sheet.width - 2 * _MARGIN),
-              _INK, large)  # fmt: skip
+              _TEXT, large)  # fmt: skip
     for column in range(min(columns, len(shown))):
         left = _MARGIN + column * (cell + _MARGIN)
         for i, heading in enumerate(headings):
@@ -93,20 +136,47 @@ def contact_sheet(shown: list[Shown], title: str, columns: int = 2) -> Image.Ima
         row, column = divmod(number, columns)
         left = _MARGIN + column * (cell + _MARGIN)
         y = top + row * (height + _CAPTION)
-        for i, pixels in enumerate(sample.pictures.values()):
-            picture = Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST)
-            sheet.paste(picture, (left + i * (width + _GAP), y))
-        draw.text((left, y + height + 4), sample.name, _INK, small)
+        for i, pixels in enumerate(sample.images.values()):
+            image = Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST)
+            sheet.paste(image, (left + i * (width + _GAP), y))
+        draw.text((left, y + height + 4), sample.name, _TEXT, small)
         caption = _fitting(draw, sample.caption, small, cell - 110)
         draw.text((left + 110, y + height + 4), caption, _FAINT, small)
     return sheet
 
 
-def _fitting(draw: ImageDraw.ImageDraw, text: str, font: Font,
-             width: float) -> str:  # fmt: skip
-    """Return the text, cut with dots where it is wider than there is room."""
+def _fitting(draw: ImageDraw.ImageDraw, text: str, font: Font, width: float) -> str:
+    """Return the text, shortened if it is wider than `width` pixels."""
     if draw.textlength(text, font) <= width:
         return text
     while text and draw.textlength(text + "...", font) > width:
         text = text[:-1]
     return text + "..."
+
+
+def html_page(shown: Sequence[Shown], title: str, properties: dict[str, str]) -> str:
+    """Return an HTML page with every image inside it, and the dataset's properties on top."""
+    samples = [
+        {
+            "name": s.name,
+            "caption": s.caption,
+            "pictures": {heading: _data_url(pixels) for heading, pixels in s.images.items()},
+        }
+        for s in shown
+    ]
+    template = (files("evafast.inspection") / "page.html").read_text(encoding="utf-8")
+    listed = "".join(
+        f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in properties.items()
+    )
+    data = json.dumps(samples).replace("</", "<\\/")
+    return (
+        template.replace("{{title}}", html.escape(title))
+        .replace("{{facts}}", listed)
+        .replace("{{samples}}", data)
+    )
+
+
+def _data_url(pixels: NDArray[np.uint8]) -> str:
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 88])
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()

@@ -1,19 +1,18 @@
 """``stats``: the table that the original exercise asks for, from the files themselves.
 
-Streaming: every file is read and decoded once, sums are exact integers, memory stays flat.
+Every file is read and decoded once; sums are exact integers and memory stays flat.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from evafast.dataset.codec import decode_picture
-from evafast.dataset.members import FOLDERS, fields_of
-from evafast.dataset.naming import DEPTH_FOLDER
+from evafast.dataset.codec import decode_image
+from evafast.dataset.naming import FOLDERS
 from evafast.dataset.statistics import PixelSums
 from evafast.system.threads import usable_cores
 
@@ -27,14 +26,14 @@ _AHEAD = 256
 
 @dataclass
 class FolderStatistics:
-    """Statistics of one kind of picture.
+    """Statistics of one kind of image.
 
     Attributes
     ----------
     sums : PixelSums
     shapes : set of (height, width, channels)
     scale : float
-        What pixel values are divided by for mean and spread.
+        What pixel values are divided by.
     unit : str
         ``0..1`` or ``metres``.
     """
@@ -44,22 +43,22 @@ class FolderStatistics:
     scale: float = 255.0
     unit: str = "0..1"
 
-    def add(self, pixels: NDArray) -> None:
-        """Count one picture."""
+    def add(self, pixels: NDArray[Any]) -> None:
+        """Count one image."""
         self.sums += PixelSums.of(pixels)
         height, width = pixels.shape[:2]
         self.shapes.add((height, width, pixels.shape[2] if pixels.ndim == 3 else 1))
 
     @property
     def dimension(self) -> str:
-        """Sizes as ``224x224x3``, or as ranges where they differ."""
+        """Width, height and channels as ``224x224x3``, or as ranges if they differ."""
+        heights, widths, channels = zip(*self.shapes, strict=True)
         return "x".join(
-            str(min(side)) if len(set(side)) == 1 else f"{min(side)}-{max(side)}"
-            for side in ([w for _, w, _ in self.shapes], [h for h, _, _ in self.shapes],
-                         [c for _, _, c in self.shapes])
-        )  # fmt: skip
+            f"{min(side)}-{max(side)}" if len(set(side)) > 1 else str(side[0])
+            for side in (widths, heights, channels)
+        )
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         return {
             "images": self.sums.images, "dimension": self.dimension, "unit": self.unit,
@@ -68,15 +67,15 @@ class FolderStatistics:
 
 
 def statistics(
-    dataset: StoredDataset, advance: Callable[[int], None] = lambda count: None
+    dataset: StoredDataset, advance: Callable[[int], object] = lambda count: None
 ) -> dict[str, FolderStatistics]:
-    """Read every picture of a data set.
+    """Read every image of a dataset.
 
     Parameters
     ----------
     dataset : StoredDataset
     advance : callable
-        Told how many more samples were read.
+        Called with the number of samples just read.
 
     Returns
     -------
@@ -86,42 +85,27 @@ def statistics(
     Raises
     ------
     RunError
-        When a file is missing or does not decode.
+        If a file is missing or does not decode.
     """
-    fields = fields_of(dataset.manifest)
+    fields = dataset.plan.fields
     table = {name: FolderStatistics() for name in ("bg", "fg", *(FOLDERS[f] for f in fields))}
-    if dataset.manifest["depth_encoding"] == "metric16":
-        table[DEPTH_FOLDER] = FolderStatistics(scale=1000.0, unit="metres")
-    names = dataset.names
-    for kind, count, named in (
-        ("bg", dataset.recipe.background_count, names.background),
-        ("fg", dataset.recipe.foreground_count, names.foreground),
-    ):
-        for i in range(count):
-            file = f"{kind}/{named(i)}.png"
-            table[kind].add(dataset.read_asset(file))
+    if dataset.plan.depth_encoding == "metric16":
+        table[FOLDERS["depth"]] = FolderStatistics(scale=1000.0, unit="metres")
+    for file in (*dataset.names.background_files(), *dataset.names.foreground_files()):
+        table[file[:2]].add(dataset.read_asset(file))
 
-    def decode(job: tuple[str, dict[str, bytes]]) -> dict[str, NDArray]:
+    def decode(job: tuple[str, dict[str, bytes]]) -> dict[str, NDArray[Any]]:
         name, files = job
-        return {f: decode_picture(data, f"{name} {f}") for f, data in files.items()}
+        return {f: decode_image(data, f"{name} {f}") for f, data in files.items()}
 
-    with ThreadPoolExecutor(len(usable_cores())) as pool:
-        jobs = _read_all(dataset)
-        while chunk := list(islice(jobs, _AHEAD)):
-            for pictures in pool.map(decode, chunk):
-                for f, pixels in pictures.items():
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        jobs = ((name, dataset.read_files(at, name)) for at, name in dataset.named())
+        while ahead := list(islice(jobs, _AHEAD)):
+            for images in pool.map(decode, ahead):
+                for f, pixels in images.items():
                     table[FOLDERS[f]].add(pixels)
-            advance(len(chunk))
+            advance(len(ahead))
     return table
-
-
-def _read_all(dataset: StoredDataset) -> Iterable[tuple[str, dict[str, bytes]]]:
-    for start in range(0, len(dataset), _AHEAD):
-        positions = range(start, min(start + _AHEAD, len(dataset)))
-        for position, name in zip(
-            positions, dataset.names.samples(dataset.placements_at(positions)), strict=True
-        ):
-            yield name, dataset.read_sample(position, name)
 
 
 def as_text(table: dict[str, FolderStatistics]) -> str:
@@ -137,4 +121,4 @@ def as_text(table: dict[str, FolderStatistics]) -> str:
     lines = [
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-    return "\n".join([*lines, "mean and std are of single pixel values, a channel each"])
+    return "\n".join([*lines, "mean and pixel std are of single pixel values, per channel"])

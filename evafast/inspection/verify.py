@@ -1,4 +1,4 @@
-"""``verify``: is every file there, whole, and what the recipe says?"""
+"""``verify``: whether every file is there, intact, and what the recipe makes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from evafast.dataset.codec import Codec, decode_picture
-from evafast.dataset.manifest import MANIFEST_COPY, read_manifest, sound_manifest
-from evafast.dataset.members import fields_of, sample_file
-from evafast.dataset.naming import MANIFEST, checksum_name
-from evafast.dataset.reader import StoredDataset, stored_recipe
+from evafast.assets.bank import Bank
+from evafast.compositing import Compositor
+from evafast.dataset.codec import decode_image
+from evafast.dataset.formats import open_format
+from evafast.dataset.manifest import MANIFEST_COPY, FileRecord, intact_manifest, read_manifest
+from evafast.dataset.naming import MANIFEST
+from evafast.dataset.reader import StoredDataset
 from evafast.errors import RunError, UsageError, quoted
+from evafast.inspection.stats import statistics
 
 if TYPE_CHECKING:
-    from evafast.assets.bank import Bank
+    from evafast.dataset.manifest import Manifest
     from evafast.dataset.store import Store
 
 _CHUNK = 1 << 20
@@ -29,28 +33,28 @@ class Finding:
 
     Attributes
     ----------
-    kind : {'missing', 'damaged', 'foreign', 'untrue'}
-        ``untrue``: whole, but not the picture that the recipe makes.
+    kind : {'missing', 'damaged', 'mismatch', 'unexpected'}
+        ``mismatch``: intact, but not what the recipe makes.
     name : str
         The file, or the sample.
     what : str
-        More in a few words.
-    part : int or None
-        The part that would mend it.
+        Details in a few words.
+    shard : int or None
+        The shard that would repair it.
     """
 
     kind: str
     name: str
     what: str
-    part: int | None = None
+    shard: int | None = None
 
     def __str__(self) -> str:
         return f"{self.kind} {quoted(self.name)}: {self.what}"
 
 
 @dataclass
-class Verdict:
-    """What `verify` found, and how much it looked at."""
+class Report:
+    """What `verify` found, and how much it checked."""
 
     findings: list[Finding] = field(default_factory=list)
     files: int = 0
@@ -59,249 +63,196 @@ class Verdict:
 
     @property
     def damage(self) -> list[Finding]:
-        """Findings other than foreign files, which harm nothing."""
-        return [f for f in self.findings if f.kind != "foreign"]
+        """Findings other than unexpected files, which do no harm."""
+        return [f for f in self.findings if f.kind != "unexpected"]
+
+    def add(self, kind: str, name: str, what: str, shard: int | None = None) -> None:
+        """Add a finding."""
+        self.findings.append(Finding(kind, name, what, shard))
 
 
 def verify(
     store: Store, *, recomposite: int = 200, decode: bool = True,
-    advance: Callable[[int], None] = lambda count: None,
-) -> Verdict:  # fmt: skip
-    """Check a finished data set.
+    advance: Callable[[int], object] = lambda count: None,
+) -> Report:  # fmt: skip
+    """Check a finished dataset.
 
     Parameters
     ----------
     store : Store
     recomposite : int
-        Samples to make again from the recipe and the exported assets.
+        Samples to regenerate from the recipe and the exported assets.
     decode : bool
-        Decode every picture; without, only hashes and counts are checked.
+        Decode every image; otherwise only hashes and counts are checked.
     advance : callable
-        Told how many more samples were looked at.
-
-    Returns
-    -------
-    Verdict
+        Called with the number of samples just checked: each of them once for its hashes and,
+        with `decode`, once for its images.
 
     Raises
     ------
     UsageError
-        When there is no finished data set.
+        If there is no finished dataset.
     """
-    verdict = Verdict()
-    there = store.exists(MANIFEST)
-    copy = sound_manifest(store.read(MANIFEST_COPY)) if store.exists(MANIFEST_COPY) else None
-    if there and sound_manifest(store.read(MANIFEST)) is None:
-        verdict.findings.append(Finding("damaged", MANIFEST, "not what was written"))
-    elif not there and copy is not None:
-        verdict.findings.append(Finding("missing", MANIFEST, "not there"))
-    if verdict.findings:
-        if copy is None:
-            return verdict
-        manifest = copy
-    else:
-        manifest = read_manifest(store)
-        _check_copy(store, verdict)
+    report = Report()
+    manifest = _check_manifest(store, report)
+    if manifest is None:
+        return report
     expected = {MANIFEST}
-    for name, wanted in manifest["files"].items():
-        expected.add(name)
-        _check_file(store, verdict, name, wanted)
-    for part in manifest["parts"]:
-        expected |= _check_part(store, verdict, manifest, part)
-        advance(part["count"])
-    for name, wanted in manifest.get("archives", {}).items():
-        if not any(f.name == name for f in verdict.findings):
-            _check_file(store, verdict, name, wanted)
+    for record in manifest.files:
+        expected.add(record.file)
+        _check_file(store, report, record)
+    format_ = open_format(store, manifest.plan)
+    for shard in manifest.shards:
+        for record in format_.files(shard):
+            expected.add(record.file)
+            _check_file(store, report, record, shard.number)
+        advance(shard.count)
+    for record in manifest.archives:
+        if not any(f.name == record.file for f in report.findings):
+            _check_file(store, report, record)
     for name in store.names():
         if name not in expected:
-            verdict.findings.append(Finding("foreign", name, "not of this data set; left alone"))
-    if not verdict.damage:
+            report.add("unexpected", name, "not part of this dataset; left alone")
+    if not report.damage:
         dataset = StoredDataset(store)
-        for name in untrue_assets(dataset):
-            verdict.findings.append(Finding("untrue", name, "not the asset that was read"))
+        for name, pixels in exported_assets(dataset):
+            if pixels is None:
+                report.add("mismatch", name, "not the asset that was read")
         if decode:
-            _decode_all(dataset, verdict, advance)
-        if not verdict.damage and recomposite:
-            _recomposite(dataset, verdict, recomposite)
-    return verdict
+            _decode_all(dataset, report, advance)
+        if not report.damage and recomposite:
+            _recomposite(dataset, report, recomposite)
+    return report
 
 
-def _check_copy(store: Store, verdict: Verdict) -> None:
+def _check_manifest(store: Store, report: Report) -> Manifest | None:
+    """Return the manifest, or its copy where it is damaged; None if neither is intact."""
+    copy = intact_manifest(store, MANIFEST_COPY)
+    if not store.exists(MANIFEST) and copy is not None:
+        report.add("missing", MANIFEST, "not there")
+        return copy
+    if store.exists(MANIFEST) and intact_manifest(store, MANIFEST) is None:
+        report.add("damaged", MANIFEST, "not what was written")
+        return copy
+    manifest = read_manifest(store)
     if not store.exists(MANIFEST_COPY):
-        verdict.findings.append(Finding("missing", MANIFEST_COPY, "the manifest's copy"))
+        report.add("missing", MANIFEST_COPY, "the manifest's copy")
     elif store.read(MANIFEST_COPY) != store.read(MANIFEST):
-        verdict.findings.append(Finding("damaged", MANIFEST_COPY, "not the manifest's copy"))
+        report.add("damaged", MANIFEST_COPY, "not the manifest's copy")
+    return manifest
 
 
-def _check_file(
-    store: Store, verdict: Verdict, name: str, wanted: dict, part: int | None = None
-) -> bool:
-    """Check size and SHA-256 of a file, or of the stretch of it that `wanted` names."""
-    verdict.files += 1
-    if not store.exists(name):
-        verdict.findings.append(Finding("missing", name, "not there", part))
-        return False
-    where = f" at byte {wanted['offset']:,}" if "offset" in wanted else ""
-    if "offset" not in wanted and store.size(name) != wanted["size"]:
-        what = f"expected {wanted['size']:,} bytes, got {store.size(name):,}"
-        verdict.findings.append(Finding("damaged", name, what, part))
-        return False
+def _check_file(store: Store, report: Report, record: FileRecord, shard: int | None = None) -> None:
+    """Check size and SHA-256 of a file, or of the range that the record names."""
+    report.files += 1
+    if not store.exists(record.file):
+        report.add("missing", record.file, "not there", shard)
+        return
+    if record.sha256 is None:
+        return  # its checksum list is damaged, which is a finding of its own
+    size = store.size(record.file)
+    if record.offset is None and record.size not in (None, size):
+        what = f"expected {record.size:,} bytes, got {size:,}"
+        report.add("damaged", record.file, what, shard)
+        return
     digest = hashlib.sha256()
-    for chunk in _stretch(store, name, wanted.get("offset", 0), wanted["size"]):
+    for chunk in _range(store, record, size):
         digest.update(chunk)
-    if digest.hexdigest() != wanted["sha256"]:
-        what = f"its SHA-256 is another{where}"
-        verdict.findings.append(Finding("damaged", name, what, part))
-        return False
-    return True
+    if digest.hexdigest() != record.sha256:
+        where = "" if record.offset is None else f" at byte {record.offset:,}"
+        report.add("damaged", record.file, f"its SHA-256 differs{where}", shard)
 
 
-def _stretch(store: Store, name: str, start: int, size: int) -> Iterator[bytes]:
-    with store.open(name) as stream:
-        stream.seek(start)
-        while size > 0 and (chunk := stream.read(min(size, _CHUNK))):
-            size -= len(chunk)
+def _range(store: Store, record: FileRecord, file_size: int) -> Iterator[bytes]:
+    left = file_size if record.size is None else record.size
+    with store.open(record.file) as stream:
+        stream.seek(record.offset or 0)
+        while left > 0 and (chunk := stream.read(min(left, _CHUNK))):
+            left -= len(chunk)
             yield chunk
 
 
-def _check_part(store: Store, verdict: Verdict, manifest: dict, part: dict) -> set[str]:
-    """Check a part's files; return their names."""
-    expected = set()
-    for piece in part["pieces"]:
-        expected.add(piece["file"])
-        _check_file(store, verdict, piece["file"], piece, part["part"])
-    if manifest["layout"] == "folder":
-        expected |= _check_listed(store, verdict, manifest, part)
-    return expected
-
-
-def _check_listed(store: Store, verdict: Verdict, manifest: dict, part: dict) -> set[str]:
-    """Check the files of a part of the folder layout against their checksum list."""
-    recipe = stored_recipe(manifest)
-    size = manifest["samples_per_part"]
-    start = part["part"] * size
-    dataset_names = _sample_names(manifest, start, start + part["count"])
-    expected = {
-        sample_file(manifest, name, f) for name in dataset_names for f in fields_of(manifest)
-    }
-    assert len(recipe) == manifest["samples_in_recipe"]
-    listing = checksum_name(part["part"])
-    if any(f.name == listing for f in verdict.findings):
-        return expected
-    digests = {}
-    for line in store.read(listing).decode().splitlines():
-        digest, _, name = line.partition("  ")
-        digests[name] = digest
-    for name in sorted(expected):
-        verdict.files += 1
-        try:
-            data = store.read(name)
-        except OSError:
-            verdict.findings.append(Finding("missing", name, "not there", part["part"]))
-            continue
-        if hashlib.sha256(data).hexdigest() != digests.get(name):
-            what = "its SHA-256 is another"
-            verdict.findings.append(Finding("damaged", name, what, part["part"]))
-    return expected
-
-
-def _sample_names(manifest: dict, start: int, stop: int) -> list[str]:
-    from evafast.dataset.naming import Names
-
-    recipe = stored_recipe(manifest)
-    return Names.of(recipe).samples(recipe[recipe.order[start:stop]])
-
-
-def _decode_all(dataset: StoredDataset, verdict: Verdict, advance: Callable[[int], None]) -> None:
-    from evafast.inspection.stats import statistics
-
+def _decode_all(
+    dataset: StoredDataset, report: Report, advance: Callable[[int], object]
+) -> None:  # fmt: skip
     try:
-        table = statistics(dataset)
+        table = statistics(dataset, advance)
     except RunError as error:
-        verdict.findings.append(Finding("damaged", "samples", str(error)))
+        report.add("damaged", "samples", str(error))
         return
-    verdict.decoded = sum(entry.sums.images for entry in table.values())
+    report.decoded = sum(entry.sums.images for entry in table.values())
 
 
-def untrue_assets(dataset: StoredDataset) -> list[str]:
-    """Return the files of bg/ and fg/ that are missing or not of the pixels in the manifest."""
-    return [file for file, pixels in _exported(dataset) if pixels is None]
+def exported_assets(dataset: StoredDataset) -> Iterator[tuple[str, NDArray[np.uint8] | None]]:
+    """Yield every file of ``bg/`` and ``fg/`` with its pixels.
 
-
-def _exported(dataset: StoredDataset) -> Iterator[tuple[str, np.ndarray | None]]:
-    manifest, names = dataset.manifest, dataset.names
-    for kind, named, entries in (
-        ("bg", names.background, manifest["backgrounds"]),
-        ("fg", names.foreground, manifest["foregrounds"]),
+    None in place of the pixels if the file is missing or they are not those in the manifest.
+    """
+    plan, names = dataset.plan, dataset.names
+    for file, entry in (
+        *zip(names.background_files(), plan.backgrounds, strict=True),
+        *zip(names.foreground_files(), plan.foregrounds, strict=True),
     ):
-        for i, entry in enumerate(entries):
-            file = f"{kind}/{named(i)}.png"
-            try:
-                pixels = dataset.read_asset(file)
-            except RunError:
-                yield file, None
-                continue
-            sound = hashlib.sha256(pixels.tobytes()).hexdigest() == entry["sha256"]
-            yield file, pixels if sound else None
+        try:
+            pixels = dataset.read_asset(file)
+        except RunError:
+            yield file, None
+            continue
+        yield file, pixels if pixels_sha256(pixels) == entry.sha256 else None
+
+
+def pixels_sha256(pixels: NDArray[np.uint8]) -> str:
+    """Return the SHA-256 of an asset's pixels, as the manifest has it."""
+    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
 def exported_bank(dataset: StoredDataset) -> Bank:
-    """Return the bank that the data set was made from, from its own bg/ and fg/.
+    """Return the bank a dataset was made from, from its own ``bg/`` and ``fg/``.
 
     Raises
     ------
     UsageError
-        When an asset is missing or its pixels are not those that the manifest names.
+        If an asset is missing or its pixels are not those in the manifest.
     """
-    from evafast.assets.bank import Bank
-
-    manifest = dataset.manifest
-    pixels: dict[str, list] = {"bg": [], "fg": []}
-    for file, picture in _exported(dataset):
-        if picture is None:
+    pixels: dict[str, list[NDArray[np.uint8]]] = {"bg": [], "fg": []}
+    for file, image in exported_assets(dataset):
+        if image is None:
             raise UsageError(
                 f"asset: expected {file} as it was written, got another or none; run "
-                "python -m evafast.inspect repair on the data set first"
+                "python -m evafast.inspect repair on the dataset first"
             )
-        pixels[file[:2]].append(picture)
-    originals = [f["name"] for f in manifest["foregrounds"] if not f["mirrored"]]
+        pixels[file[:2]].append(image)
+    plan = dataset.plan
+    originals = [f.name for f in plan.foregrounds if not f.mirrored]
     return Bank.from_arrays(
         pixels["bg"],
-        pixels["fg"][: len(originals)],  # their mirrors were just seen to be their mirrors' pixels
-        background_names=[b["name"] for b in manifest["backgrounds"]],
+        pixels["fg"][: len(originals)],  # the rest was just seen to be their mirrors
+        background_names=[b.name for b in plan.backgrounds],
         foreground_names=originals,
     )
 
 
-def _recomposite(dataset: StoredDataset, verdict: Verdict, count: int) -> None:
-    """Make some samples again with the reference backend and hold the files against them."""
-    from evafast.compositing import Compositor
-
-    manifest = dataset.manifest
-    bank = exported_bank(dataset)
-    codec = Codec(
-        image_format=manifest["image_format"], quality=manifest["quality"] or Codec.quality
-    )
-    same_encoder = codec.encoder == manifest["encoder"]
-    compositor = Compositor(bank, backend="pillow", device="cpu", mask=manifest["mask"])
+def _recomposite(dataset: StoredDataset, report: Report, count: int) -> None:
+    """Regenerate some samples with the reference backend and compare them with the files."""
+    plan = dataset.plan
+    codec = plan.codec
+    same_encoder = codec.encoder == plan.encoder
+    exact = plan.image_format == "png" or same_encoder
+    compositor = Compositor(exported_bank(dataset), backend="pillow", device="cpu", mask=plan.mask)
     count = min(count, len(dataset))
     positions = np.unique(np.linspace(0, len(dataset) - 1, count).astype(np.int64))
     placements = dataset.placements_at(positions)
-    for row, (position, name) in enumerate(
-        zip(positions.tolist(), dataset.names.samples(placements), strict=True)
-    ):
+    names = dataset.names.samples(placements)
+    for row, (position, name) in enumerate(zip(positions.tolist(), names, strict=True)):
         made = compositor(placements[row : row + 1])
-        files = dataset.read_sample(position, name)
-        mask = decode_picture(files["mask"], name)
-        wanted = made.image[0].numpy()
-        if manifest["image_format"] == "jpeg" and same_encoder:
-            wanted = decode_picture(codec.encode_images(made.image.numpy())[0], name)
-        image = decode_picture(files["image"], name)
-        exact = manifest["image_format"] == "png" or same_encoder
-        part = position // manifest["samples_per_part"]
+        files = dataset.read_files(position, name)
+        expected = made.image[0].numpy()
+        if plan.image_format == "jpeg" and same_encoder:
+            expected = decode_image(codec.encode_images(made.image.numpy())[0], name)
+        mask, image = decode_image(files["mask"], name), decode_image(files["image"], name)
         if not np.array_equal(mask, made.mask[0].numpy()) or (
-            exact and not np.array_equal(image, wanted)
+            exact and not np.array_equal(image, expected)
         ):
             what = "not what the recipe and the assets make"
-            verdict.findings.append(Finding("untrue", name, what, part))
-        verdict.recomposited += 1
+            report.add("mismatch", name, what, position // plan.samples_per_shard)
+        report.recomposited += 1

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-
 from collections.abc import Sequence
 from contextlib import redirect_stderr
-from typing import Any, TypeVar
+from typing import Any, get_args, get_origin
 
 import tyro
 
 from evafast.errors import UsageError
-
-Config = TypeVar("Config")
 
 _RULE = re.compile(r"[─━]{8,}")
 _FRAME = re.compile(r"[│╭╮╰╯─━┃]")
@@ -25,11 +22,11 @@ def _width_by_height(
     info: tyro.constructors.PrimitiveTypeInfo,
 ) -> tyro.constructors.PrimitiveConstructorSpec[tuple[int, int]] | None:
     """Read a pair of integers as ``40x50``."""
-    if info.type != tuple[int, int]:
+    if get_origin(info.type) is not tuple or get_args(info.type) != (int, int):
         return None
     return tyro.constructors.PrimitiveConstructorSpec(
         nargs=1,
-        metavar="WxH",
+        metavar="WIDTHxHEIGHT",
         instance_from_str=lambda words: _size(words[0]),
         is_instance=lambda value: isinstance(value, tuple),
         str_from_instance=lambda size: [f"{size[0]}x{size[1]}"],
@@ -67,9 +64,9 @@ def parse(
     """
     errors = io.StringIO()
     try:
-        with _registry, redirect_stderr(errors):
+        with redirect_stderr(errors):
             return tyro.cli(
-                config, args=arguments, prog=prog, description=description,
+                config, args=arguments, prog=prog, description=description, registry=_registry,
                 config=(
                     tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes,
                     tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff,
@@ -92,5 +89,3 @@ def _usage_error(stop: SystemExit, printed: str, prog: str) -> UsageError:
     body = lines[1:] if lines and lines[0].startswith("╭") else lines
     text = " ".join(_FRAME.sub(" ", _RULE.split("\n".join(body))[0]).split())
     return UsageError(f"{text.rstrip('.')}; see {prog} --help")
-
-

@@ -18,7 +18,7 @@ from evafast.dataset.naming import FOLDERS
 from evafast.dataset.statistics import PixelCounter, PixelSums
 
 if TYPE_CHECKING:
-    from evafast.dataset.manifest import Plan
+    from evafast.dataset.plan import Plan
     from evafast.sampling.recipe import Placements
 
 IN_CACHE = 8

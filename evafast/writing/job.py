@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from evafast.assets.bank import Bank
 from evafast.compositing import BackendChoice, Compositor, choose_backend
 from evafast.dataset.codec import single_threaded_opencv
-from evafast.dataset.manifest import BackgroundEntry, DepthEntry, ForegroundEntry, Manifest, Plan
+from evafast.dataset.manifest import Manifest
+from evafast.dataset.plan import BackgroundEntry, DepthEntry, ForegroundEntry, Plan
 from evafast.dataset.store import open_store
 from evafast.errors import quoted
 from evafast.pipeline import BufferPool, Pipeline

@@ -18,15 +18,13 @@ from evafast.dataset.manifest import (
     MANIFEST_COPY,
     FileRecord,
     Manifest,
-    Plan,
-    Shard,
     ShardRecord,
-    first_difference,
     intact_manifest,
     read_manifest,
     write_manifest,
 )
 from evafast.dataset.naming import DEPTH_RANGE, FOLDERS, MANIFEST, SAMPLES_CSV
+from evafast.dataset.plan import Plan, Shard, first_difference
 from evafast.dataset.statistics import PixelSums
 from evafast.dataset.store import WORKING_FOLDER, Store
 from evafast.errors import RunError, UsageError, quoted

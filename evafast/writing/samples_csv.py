@@ -10,7 +10,7 @@ from evafast.dataset.naming import SAMPLES_CSV
 from evafast.dataset.store import creating
 
 if TYPE_CHECKING:
-    from evafast.dataset.manifest import Plan
+    from evafast.dataset.plan import Plan
     from evafast.dataset.store import Store
 
 COLUMNS = ("name", "background", "foreground", "mirrored", "placement", "left", "top", "width",

@@ -21,7 +21,8 @@ from evafast.writing.transfer import HostTransfer
 
 if TYPE_CHECKING:
     from evafast.dataset.formats import Format, ShardWriter
-    from evafast.dataset.manifest import FileRecord, Plan, Shard
+    from evafast.dataset.manifest import FileRecord
+    from evafast.dataset.plan import Plan, Shard
     from evafast.pipeline import Batch
     from evafast.system.timing import StepTimer
     from evafast.writing.transfer import HostBatch

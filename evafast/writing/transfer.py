@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from evafast.writing.encode import HostSamples
 
 if TYPE_CHECKING:
-    from evafast.dataset.manifest import Plan
+    from evafast.dataset.plan import Plan
     from evafast.pipeline import Batch
     from evafast.sampling.recipe import Placements
     from evafast.system.timing import StepTimer

@@ -1,23 +1,21 @@
-// over.cu as plain C++: what CUDA provides and the kernel uses, restated for a CPU.
+// What over.cu uses of CUDA, in plain C++ for a CPU.
 //
 // A warp's 32 lanes run as fibers on one thread, one after the other from barrier to barrier, so
-// that shared memory means the same as on a device and a missing __syncwarp() shows as a wrong
-// result. The order of the lanes is the caller's: a kernel that is right does not depend on it.
+// shared memory behaves as on a device and a missing __syncwarp() shows as a wrong result. The
+// caller chooses the order of the lanes; a correct kernel does not depend on it.
 #pragma once
 
 #include <cstddef>
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
-#else  // without the sanitizer nobody need hear of a change of stacks
+#else  // nothing to tell about a change of stacks
 inline void __sanitizer_start_switch_fiber(void**, const void*, std::size_t) {}
 inline void __sanitizer_finish_switch_fiber(void*, const void**, std::size_t*) {}
 #endif
 #include <ucontext.h>
 
-#include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <vector>
 
 #define __device__
@@ -26,22 +24,20 @@ inline void __sanitizer_finish_switch_fiber(void*, const void**, std::size_t*) {
 #define __launch_bounds__(...)
 #define __shared__ static
 
-struct uint2 { unsigned x, y; };
 struct alignas(16) uint4 { unsigned x, y, z, w; };
 struct alignas(16) int4 { int x, y, z, w; };
 struct Dim { unsigned x, y, z; };
 
-inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
 inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 
 static Dim threadIdx, blockIdx, gridDim;
 
-// 16-byte accesses want 16-byte addresses on a device: an access that is not traps here.
-template <class T> inline void want_aligned(const T* at) {
+// A device requires aligned addresses for wide accesses: trap where it would fail.
+template <class T> inline void require_aligned(const T* at) {
     if (reinterpret_cast<uintptr_t>(at) % sizeof(T)) __builtin_trap();
 }
-template <class T> inline T __ldg(const T* at) { want_aligned(at); return *at; }
-template <class T> inline void __stcs(T* at, T value) { want_aligned(at); *at = value; }
+template <class T> inline T __ldg(const T* at) { require_aligned(at); return *at; }
+template <class T> inline void __stcs(T* at, T value) { require_aligned(at); *at = value; }
 
 inline unsigned __byte_perm(unsigned a, unsigned b, unsigned selector) {
     const uint64_t both = uint64_t(b) << 32 | a;
@@ -60,9 +56,6 @@ inline unsigned __dp4a(unsigned a, unsigned b, unsigned sum) {
 inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned shift) {
     return unsigned((uint64_t(high) << 32 | low) >> (shift & 31));
 }
-
-inline float __uint_as_float(unsigned bits) { float f; memcpy(&f, &bits, 4); return f; }
-inline unsigned __float_as_uint(float value) { unsigned u; memcpy(&u, &value, 4); return u; }
 
 // ---- Fibers ------------------------------------------------------------------------------------
 
@@ -105,8 +98,8 @@ inline void enter(Fiber& fiber) {
     __sanitizer_finish_switch_fiber(outside_fake, nullptr, nullptr);
 }
 
-// Run one warp to its end. All lanes must meet the same number of barriers: on a device the others
-// would wait for ever, here the function returns false.
+// Run one warp to its end. Return false if its lanes meet different numbers of barriers: on a
+// device, some would wait forever.
 inline bool run_warp(unsigned warp, void (*body)(), bool backwards) {
     lane_body = body;
     for (Fiber& fiber : fibers) {

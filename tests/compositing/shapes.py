@@ -1,4 +1,4 @@
-"""Banks and placements at the edges of what the compositor accepts; shared by the kernel tests."""
+"""Banks and placements at the limits of what the compositor accepts; shared by the kernel tests."""
 
 from __future__ import annotations
 
@@ -9,40 +9,61 @@ from evafast.sampling.recipe import Placements
 
 
 def odd_bank(canvas: int, seed: int = 0, *, backgrounds: int = 3) -> Bank:
-    """Cut-outs from 1 x 1 to the whole canvas, of every coverage, none, and full coverage."""
+    """Foregrounds from 1 x 1 to the whole canvas; one is transparent, one opaque."""
     rng = np.random.default_rng([seed, canvas])
     sizes = {
         (min(h, canvas), min(w, canvas))
-        for h, w in ((1, 1), (5, 123), (123, 5), (canvas, canvas), (canvas, 1), (1, canvas),
-                     (17, 31), (50, 40), (canvas - 1 or 1, 16))
+        for h, w in (
+            (1, 1),
+            (5, 123),
+            (123, 5),
+            (canvas, canvas),
+            (canvas, 1),
+            (1, canvas),
+            (17, 31),
+            (50, 40),
+            (canvas - 1 or 1, 16),
+        )
     }
-    cutouts = [rng.integers(0, 256, (h, w, 4), dtype=np.uint8) for h, w in sorted(sizes)]
-    for cutout, coverage in ((cutouts[-1].copy(), 0), (cutouts[0].copy(), 255)):
-        cutout[..., 3] = coverage
-        cutouts.append(cutout)
-    pictures = rng.integers(0, 256, (backgrounds, canvas, canvas, 3), dtype=np.uint8)
-    return Bank.from_arrays(pictures, cutouts)
+    foregrounds = [rng.integers(0, 256, (h, w, 4), dtype=np.uint8) for h, w in sorted(sizes)]
+    for rgba, coverage in ((foregrounds[-1].copy(), 0), (foregrounds[0].copy(), 255)):
+        rgba[..., 3] = coverage
+        foregrounds.append(rgba)
+    images = rng.integers(0, 256, (backgrounds, canvas, canvas, 3), dtype=np.uint8)
+    return Bank.from_arrays(images, foregrounds)
 
 
 def real_like_bank(canvas: int, seed: int = 0, *, pairs: int = 4) -> Bank:
-    """Smooth backgrounds and soft-edged discs, as cut-outs of photographs have."""
+    """Smooth backgrounds and soft-edged discs, like photographs and their cut-outs."""
     rng = np.random.default_rng([seed, canvas, 1])
     y, x = np.mgrid[0:canvas, 0:canvas] / canvas
-    pictures, cutouts = [], []
+    backgrounds, foregrounds = [], []
     for _ in range(pairs):
         waves = rng.uniform(1, 9, (3, 2))
-        picture = np.stack([127.5 + 127.5 * np.sin(a * x + b * y) for a, b in waves], axis=-1)
-        pictures.append(picture.astype(np.uint8))
+        image = np.stack([127.5 + 127.5 * np.sin(a * x + b * y) for a, b in waves], axis=-1)
+        backgrounds.append(image.astype(np.uint8))
         height, width = rng.integers(max(1, canvas // 4), max(2, 2 * canvas // 3), 2)
         v, u = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
         soft = np.clip((1 - u * u - v * v) * 4, 0, 1) * 255
         shade = rng.integers(0, 256, (height, width, 3))
-        cutouts.append(np.dstack([shade, soft]).astype(np.uint8))
-    return Bank.from_arrays(pictures, cutouts)
+        foregrounds.append(np.dstack([shade, soft]).astype(np.uint8))
+    return Bank.from_arrays(backgrounds, foregrounds)
+
+
+def all_triples() -> tuple[Bank, np.ndarray, np.ndarray]:
+    """Return a bank with one foreground per coverage, and its foreground and background values.
+
+    Pasted at (0, 0), foreground `coverage` covers all pairs of values in every channel.
+    """
+    foreground, background = np.mgrid[0:256, 0:256].astype(np.uint8)
+    rgba = np.repeat(foreground[None, ..., None], 256, axis=0).repeat(4, axis=3)
+    rgba[..., 3] = np.arange(256)[:, None, None]
+    bank = Bank.from_arrays([np.repeat(background[..., None], 3, axis=2)], rgba, mirror=False)
+    return bank, foreground.astype(np.int32), background.astype(np.int32)
 
 
 def edge_placements(bank: Bank, seed: int = 0) -> Placements:
-    """Every cut-out in all four corners and somewhere inside."""
+    """Every foreground in all four corners and somewhere inside."""
     rng = np.random.default_rng(seed)
     height, width = np.repeat(bank.foreground_sizes, 5, axis=0).T.astype(np.int32)
     foreground = np.repeat(np.arange(bank.foreground_count, dtype=np.int32), 5)
@@ -64,7 +85,7 @@ def edge_placements(bank: Bank, seed: int = 0) -> Placements:
 
 
 class Borrowed:
-    """A NumPy array that the Pillow backend takes for a CPU tensor."""
+    """A NumPy array in place of a CPU tensor."""
 
     def __init__(self, array: np.ndarray) -> None:
         self._array = array
@@ -73,9 +94,7 @@ class Borrowed:
         return self._array
 
 
-def reference(
-    bank: Bank, placements: Placements, *, binary: bool
-) -> tuple[np.ndarray, np.ndarray]:
+def reference(bank: Bank, placements: Placements, *, binary: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return images (n, canvas, canvas, 3) and masks by Pillow, without importing torch."""
     from evafast.compositing.backends.pillow import Backend
 

@@ -1,79 +1,64 @@
-"""over.cu itself, compiled by g++ and run lane by lane on the CPU, against Pillow byte for byte.
+"""over.cu, compiled by g++ and run lane by lane on the CPU, against Pillow byte for byte.
 
-The shim (host_shim.h) restates the few CUDA names that the kernel uses. The library is built with
-AddressSanitizer and UndefinedBehaviorSanitizer: reads and writes beside a buffer are fatal.
+host_shim.h provides the few CUDA names that the kernel uses. AddressSanitizer and
+UndefinedBehaviorSanitizer make accesses outside a buffer fatal.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
+from host import COMPILER, build
 
-from evafast.compositing.backends import cupy_cuda
-from evafast.compositing.output import write_network_input
+from evafast.compositing.backends.cupy_cuda import SOURCE
 
-HERE = Path(__file__).parent
-COMPILER = shutil.which("g++")
+WORKER = Path(__file__).with_name("host_worker.py")
 
-pytestmark = pytest.mark.skipif(COMPILER is None, reason="g++ is not there to compile over.cu")
+pytestmark = pytest.mark.skipif(COMPILER is None, reason="g++ is not installed")
 
 
-@pytest.fixture(scope="module")
-def numbers(tmp_path_factory) -> Path:
-    """Bits of the network's input for every byte, from the definition in torch."""
-    every = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 256, 1).expand(1, 1, 256, 3)
-    bits = {}
-    for name, dtype, integer in (
-        ("bfloat16", torch.bfloat16, torch.int16),
-        ("float16", torch.float16, torch.int16),
-        ("float32", torch.float32, torch.int32),
-    ):
-        out = torch.empty((1, 3, 1, 256), dtype=dtype)
-        write_network_input(every, "nhwc", out)
-        bits[name] = out[0, 0, 0].contiguous().view(integer).numpy()
-        assert len(np.unique(bits[name])) > 200  # bfloat16 keeps 8 bits of a number
-    path = tmp_path_factory.mktemp("numbers") / "numbers.npz"
-    np.savez(path, **bits)
-    return path
+def run_worker(library, **environment):
+    return subprocess.run(
+        [sys.executable, str(WORKER), str(library)],
+        capture_output=True, text=True, check=False, env={**os.environ, **environment},
+    )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def sanitizer() -> str:
-    """Path of the AddressSanitizer run time, which must be loaded before Python's own memory."""
-    found = subprocess.run(
+def test_equals_pillow_at_every_alignment(tmp_path):
+    # The run-time library must be loaded before Python's own memory.
+    sanitizer = subprocess.run(
         [COMPILER, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    if not Path(found).is_absolute():
+    if not Path(sanitizer).is_absolute():
         pytest.skip("g++ has no AddressSanitizer library")
-    return found
-
-
-@pytest.mark.parametrize("network", ["none", "bfloat16", "float16", "float32"])
-@pytest.mark.parametrize("planar", [False, True], ids=["nhwc", "nchw"])
-def test_equals_pillow_at_every_alignment(planar, network, numbers, sanitizer, tmp_path):
-    library = tmp_path / "over.so"
-    built = subprocess.run(
-        [
-            COMPILER, *cupy_cuda.compile_options(planar=planar, network=network),
-            "-O1", "-g", "-ffp-contract=off", "-shared", "-fPIC",
-            "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined",
-            f"-I{cupy_cuda.SOURCE.parent}", str(HERE / "host_kernel.cpp"), "-o", str(library),
-        ],
-        capture_output=True, text=True, check=False,
-    )
-    assert built.returncode == 0, built.stderr[-3000:]
-    ran = subprocess.run(
-        [sys.executable, str(HERE / "host_worker.py"), str(library), str(int(planar)), network,
-         str(numbers)],
-        capture_output=True, text=True, check=False,
-        env={**os.environ, "LD_PRELOAD": sanitizer, "ASAN_OPTIONS": "detect_leaks=0"},
-    )
+    flags = "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"
+    build(tmp_path / "over.so", *flags)
+    ran = run_worker(tmp_path / "over.so", LD_PRELOAD=sanitizer, ASAN_OPTIONS="detect_leaks=0")
     assert ran.returncode == 0, (ran.stdout + ran.stderr)[-3000:]
     assert "launches equal" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("weights, 128u)", "weights, 127u)"),  # the rounding
+        ("* 257u", "* 256u"),  # the division by 255
+        ("0xFF00u - 255u", "0xFF00u - 254u"),  # the weights
+        (">> 7) & 0x01010101u", ">> 6) & 0x01010101u"),  # the binary threshold
+        ("Word(fg.width) ? rgba : 0u", "Word(fg.width) ? rgba : rgba"),  # beside the foreground
+        ("__syncwarp();\n            if (touched)", "if (touched)"),  # a barrier
+    ],
+)
+def test_a_wrong_kernel_is_found(old, new, tmp_path):
+    text = SOURCE.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    mutant = tmp_path / SOURCE.name
+    mutant.write_text(text.replace(old, new), encoding="utf-8")
+    build(tmp_path / "over.so", source=mutant)
+    ran = run_worker(tmp_path / "over.so")
+    assert ran.returncode == 1
+    assert "differs at" in ran.stderr

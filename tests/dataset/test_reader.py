@@ -5,10 +5,10 @@ from itertools import chain
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
 from evafast import Bank, Compositor, Pipeline, Recipe, RunError, UsageError, open_dataset
-from evafast.assets.loading import AssetConfig
+from evafast.assets.preprocess import AssetConfig
 from evafast.generate import main
 
 SMALL = ["--placements", "3", "--canvas", "96", "--foreground-size", "60", "--min-foreground",
@@ -40,8 +40,8 @@ def test_stored_equals_live(stored, live, layout):
     order = live.recipe.order[:]
     for got, expected in (
         (dataset[:], live.batch(order)),
-        (dataset[5], live.batch(order[[5]])),
-        (dataset[-1], live.batch(order[[-1]])),
+        (dataset[[5]], live.batch(order[[5]])),
+        (dataset[[-1]], live.batch(order[[-1]])),
         (dataset[[30, 2, 17]], live.batch(order[[30, 2, 17]])),
     ):
         assert torch.equal(got.image, expected.image)
@@ -53,17 +53,29 @@ def test_stored_equals_live(stored, live, layout):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_data_loader_reads_whole_batches(stored, workers):
+def test_a_plain_data_loader_collates_samples(stored, workers):
     dataset = open_dataset(stored / "webdataset")
-    loader = DataLoader(dataset, batch_size=8, num_workers=workers, collate_fn=dataset.collate)
-    batches = list(loader)
+    batches = list(DataLoader(dataset, batch_size=8, num_workers=workers))
+    assert [len(b["image"]) for b in batches] == [8, 8, 8, 8, 4]
+    expected = dataset[:]
+    for name in ("image", "mask", "background"):
+        assert torch.equal(torch.cat([b[name] for b in batches]), getattr(expected, name))
+    assert torch.cat([b["index"] for b in batches]).tolist() == expected.index.tolist()
+    assert dataset[3]["name"] == dataset.names.samples(expected.placements)[3]
+    assert "depth" not in dataset[3]
+
+
+def test_a_batch_sampler_reads_whole_batches(stored):
+    dataset = open_dataset(stored / "zip")
+    sampler = BatchSampler(SequentialSampler(dataset), batch_size=8, drop_last=False)
+    batches = list(DataLoader(dataset, sampler=sampler, batch_size=None))
     assert [len(b) for b in batches] == [8, 8, 8, 8, 4]
     assert torch.equal(torch.cat([b.image for b in batches]), dataset[:].image)
 
 
 @pytest.mark.parametrize(("ranks", "workers"), [(1, 0), (2, 0), (3, 0), (5, 2), (1, 3)])
 def test_stream_splits_evenly_and_without_overlap(stored, ranks, workers):
-    """Uneven counts: 36 samples in parts of 7, over up to 10 consumers."""
+    """Uneven counts: 36 samples in shards of 7, over up to 10 consumers."""
     dataset = open_dataset(stored / "zip")
     seen, batches = [], []
     for rank in range(ranks):
@@ -99,7 +111,7 @@ def test_stream_epochs_differ_and_resume_exactly(stored):
     assert first + [b.index.tolist() for b in resumed] == epochs[1]
 
 
-def test_trouble_is_named(stored, tmp_path):
+def test_errors_name_the_file(stored, tmp_path):
     import shutil
 
     with pytest.raises(UsageError, match=r"without manifest\.json"):
@@ -108,7 +120,7 @@ def test_trouble_is_named(stored, tmp_path):
     dataset = open_dataset(tmp_path / "set")
     name = dataset.names.samples(dataset.placements_at([4]))[0]
     (tmp_path / "set" / "fg_bg" / name[:5] / f"{name}.png").unlink()
-    with pytest.raises(RunError, match=f"{name}: expected its image"):
+    with pytest.raises(RunError, match=f"{name} image: expected it in"):
         dataset[4]
     with pytest.raises(IndexError, match="position: expected -36 to 35"):
         dataset[36]

@@ -11,7 +11,7 @@ coco = pytest.importorskip("pycocotools.coco")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_masks_and_boxes_come_back(stored, tmp_path, layout, capsys):  # noqa: F811
+def test_masks_and_boxes_come_back(stored, tmp_path, layout, capsys):
     out = tmp_path / "annotations.json"
     assert main(["coco", str(stored / layout), str(out), "--quiet"]) == 0
     annotations = coco.COCO(str(out))
@@ -32,4 +32,4 @@ def test_masks_and_boxes_come_back(stored, tmp_path, layout, capsys):  # noqa: F
         assert annotation["bbox"] == box
         assert annotation["area"] == expected.sum()
     assert main(["coco", str(stored / layout), str(out), "--quiet"]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err

@@ -34,6 +34,6 @@ def test_key_splits_a_64_bit_seed():
     assert key_of_seed(0x1122334455667788) == (0x55667788, 0x11223344)
 
 
-def test_below_covers_its_range_and_never_leaves_it():
+def test_below_covers_its_range_exactly():
     words = np.array([0, 1, 2**31, ONES], dtype=np.uint64)
     assert below(words, 225).tolist() == [0, 0, 112, 224]

@@ -1,10 +1,9 @@
-"""Recipe: random access, independence of batch and order, uniform over every position."""
+"""Recipe: random access, stored positions, uniform draws over all of them."""
 
 import numpy as np
 import pytest
 
 from evafast import Recipe, UsageError
-from evafast.sampling.recipe import ShuffledOrder
 
 
 def recipe(**changes):
@@ -36,7 +35,7 @@ def test_random_access_equals_sequential_access():
     assert (rows(r[-1]) == whole[-1:]).all()
 
 
-def test_seed_moves_positions_and_nothing_else():
+def test_the_seed_changes_positions_only():
     a, b = recipe()[:], recipe(seed=8)[:]
     assert (a.background == b.background).all()
     assert (a.foreground == b.foreground).all()
@@ -44,7 +43,7 @@ def test_seed_moves_positions_and_nothing_else():
     assert (a.left[movable] != b.left[movable]).mean() > 0.8
 
 
-def test_high_seed_and_high_index_words_matter():
+def test_seeds_and_indices_beyond_32_bits_draw_differently():
     low, high = recipe(seed=1, placements=99), recipe(seed=1 + 2**32, placements=99)
     assert (low[:].left != high[:].left).any()
     huge = Recipe(background_count=2**20, foreground_sizes=[(3, 3)], placements=2**14, canvas=224)
@@ -52,7 +51,7 @@ def test_high_seed_and_high_index_words_matter():
 
 
 def test_known_positions_of_seed_0():
-    """A stored answer: these positions are on people's disks and must never move."""
+    """Existing datasets have these positions: they must never change."""
     r = Recipe(background_count=100, foreground_sizes=[(150, 100)] * 200, placements=20)
     p = r[[0, 1, 19, 20, 399_999]]
     assert p.left.tolist() == [49, 121, 78, 40, 9]
@@ -61,7 +60,7 @@ def test_known_positions_of_seed_0():
 
 @pytest.mark.parametrize("size", [(9, 5), (16, 16), (1, 1)])
 def test_uniform_over_all_positions(size):
-    """Chi-square over every (left, top); the last row and column are drawn like any other."""
+    """Chi-square over every (left, top), the last row and column included."""
     draws = 200_000
     r = Recipe(background_count=1, foreground_sizes=[size], placements=draws, canvas=16, seed=3)
     p = r[:]
@@ -74,25 +73,7 @@ def test_uniform_over_all_positions(size):
     assert abs(chi2 - freedom) <= 5 * np.sqrt(2 * max(freedom, 1))
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 10, 97, 1000, 65537])
-def test_order_is_a_permutation(count):
-    order = ShuffledOrder(count, seed=11)[:]
-    assert np.array_equal(np.sort(order), np.arange(count))
-
-
-def test_order_is_random_access_seeded_and_mixed():
-    order = ShuffledOrder(400_000, seed=0)
-    whole = order[:]
-    assert (order[123_456:123_500] == whole[123_456:123_500]).all()
-    assert (ShuffledOrder(400_000, seed=1)[:1000] != whole[:1000]).mean() > 0.99
-    shard = whole[:4000]  # a shard is a fair mix: every background in it about as often
-    per_background = np.bincount(shard // 4000, minlength=100)
-    assert per_background.min() > 15
-    assert per_background.max() < 75
-    assert abs(np.corrcoef(np.arange(400_000), whole)[0, 1]) < 0.01
-
-
-def test_planning_does_not_grow_with_the_count():
+def test_a_recipe_of_10_to_the_12_samples_costs_nothing():
     huge = Recipe(background_count=10**6, foreground_sizes=[(3, 3)], placements=10**6, canvas=224)
     assert len(huge) == 10**12
     assert huge.order[[0, 10**12 - 1]].shape == (2,)
@@ -100,7 +81,7 @@ def test_planning_does_not_grow_with_the_count():
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"background_count": 0}, "backgrounds: expected at least 1"),
         ({"foreground_sizes": []}, "foregrounds: expected at least 1"),
@@ -113,13 +94,13 @@ def test_planning_does_not_grow_with_the_count():
         ({"background_count": 2**40, "placements": 2**30}, "2\\*\\*62 samples in all"),
     ],
 )
-def test_bad_recipes_are_refused(changes, said):
-    with pytest.raises(UsageError, match=said):
+def test_settings_out_of_range_are_an_error(changes, message):
+    with pytest.raises(UsageError, match=message):
         recipe(**changes)
 
 
 @pytest.mark.parametrize("index", [60, -61, [0, 60], [0.5], [True, False], "3", [[0, 1]]])
-def test_bad_indices_are_refused(index):
+def test_invalid_indices_raise_index_error(index):
     with pytest.raises(IndexError, match="recipe index: expected"):
         recipe()[index]
     with pytest.raises(IndexError, match="position: expected"):

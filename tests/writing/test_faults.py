@@ -29,7 +29,7 @@ def start(folders, out, layout, *more, **options):
 
 
 def wait_for_writing(process, out):
-    """Wait until the run has begun to write; import time is not what we want to hit."""
+    """Wait until the run has begun to write: not its imports are to be hit."""
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
         if (out / ".evafast" / "plan.json").exists():
@@ -48,7 +48,7 @@ def undisturbed(folders, tmp_path_factory):
 
 @pytest.mark.parametrize("layout", ["webdataset", "folder", "zip"])
 def test_kill_9_at_random_moments(folders, undisturbed, tmp_path, layout):
-    """Killed over and over, the run gets there all the same, and to the same bytes."""
+    """Killed over and over, the run still ends with the same bytes."""
     out = tmp_path / "set"
     dice = random.Random(layout)
     kills = 0
@@ -80,7 +80,7 @@ def test_an_interrupt_ends_cleanly_and_resumes(folders, undisturbed, tmp_path, n
     code = process.wait()
     error = process.stderr.read()
     assert code == 130, error
-    assert "the same command goes on where this one stopped" in error
+    assert "run the same command to resume" in error
     assert "Traceback" not in error
     assert not list((out / ".evafast").glob("*.tmp")), "nothing half-written is left"
     process = start(folders, out, "webdataset")
@@ -90,7 +90,7 @@ def test_an_interrupt_ends_cleanly_and_resumes(folders, undisturbed, tmp_path, n
 
 @pytest.mark.parametrize("layout", ["webdataset", "folder", "zip"])
 def test_a_full_disk_is_one_line_and_resumes(folders, undisturbed, tmp_path, layout):
-    """The system's own limit on a process's file sizes stands in where no small disk can be had."""
+    """On a small tmpfs where one can be mounted, otherwise by an injected error."""
     small = tmp_path / "disk"
     small.mkdir()
     if os.geteuid() == 0 and subprocess.run(
@@ -102,7 +102,7 @@ def test_a_full_disk_is_one_line_and_resumes(folders, undisturbed, tmp_path, lay
             assert process.wait() == 1
             error = process.stderr.read().splitlines()
             assert error[-1].startswith("error: out: no space left at ")
-            assert "run the same command again" in error[-1]
+            assert "run the same command to resume" in error[-1]
             assert not any("Traceback" in line for line in error)
             subprocess.run(["mount", "-o", "remount,size=200m", str(small)], check=True)
             process = start(folders, out, layout)
@@ -115,7 +115,7 @@ def test_a_full_disk_is_one_line_and_resumes(folders, undisturbed, tmp_path, lay
 
 
 def _full_by_fault(folders, undisturbed, out, layout):
-    """Make the fsync that ends a part fail as a full disk does, in a process of its own."""
+    """Make a rename fail as a full disk does, in a process of its own."""
     code = (
         "import errno, os, sys\n"
         "from evafast.generate import main\n"
@@ -161,7 +161,7 @@ def test_an_unfinished_run_of_other_arguments_is_refused(folders, tmp_path):
     before = tree(out)
     other = start(folders, out, "webdataset", "--seed", "9")
     assert other.wait() == 2
-    assert "was begun with another run: seed: there 0, expected 9" in other.stderr.read()
+    assert "was begun with another run: seed: expected 9, got 0" in other.stderr.read()
     after = tree(out)
     assert {k: v for k, v in after.items() if k != ".evafast/lock"} == {
         k: v for k, v in before.items() if k != ".evafast/lock"

@@ -1,5 +1,6 @@
 """The command, end to end on small folders: bytes, layouts, resume, refusals."""
 
+import hashlib
 import json
 import tarfile
 import zipfile
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 from commands import rows, run, tree
 from PIL import Image
+
+from evafast.generate import main
 
 
 def test_every_sample_equals_pillows_paste_from_what_was_exported(folders, tmp_path):
@@ -97,7 +100,7 @@ def test_zips_are_whole_and_hold_what_the_folders_hold(folders, tmp_path):
         assert len(inside) == 24
 
 
-def test_manifest_tells_the_whole_run(folders, tmp_path):
+def test_manifest_records_the_whole_run(folders, tmp_path):
     out = tmp_path / "set"
     assert run(folders, out, "--limit", "10", "--seed", "3") == 0
     manifest = json.loads((out / "manifest.json").read_text())
@@ -143,10 +146,10 @@ def test_the_same_command_again_changes_nothing(folders, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (["--seed", "1"], "seed: there 0, expected 1"),
-        (["--quality", "80"], "quality: there 90, expected 80"),
-        (["--layout", "zip"], "layout: there webdataset, expected zip"),
-        (["--canvas", "100"], "canvas: there 96, expected 100"),
+        (["--seed", "1"], "seed: expected 1, got 0"),
+        (["--quality", "80"], "quality: expected 80, got 90"),
+        (["--layout", "zip"], "layout: expected zip, got webdataset"),
+        (["--canvas", "100"], "canvas: expected 100, got 96"),
     ],
 )
 def test_another_run_in_the_same_place_is_refused(folders, tmp_path, capsys, change, said):
@@ -169,10 +172,10 @@ def test_changed_assets_are_named(folders, tmp_path, capsys):
     assert run((pictures, folders[1]), out) == 0
     Image.new("RGB", (80, 80), "red").save(pictures / "photo10.png")
     assert run((pictures, folders[1]), out) == 2
-    assert "backgrounds[1].sha256: there " in capsys.readouterr().err
+    assert "backgrounds[1].sha256: expected " in capsys.readouterr().err
 
 
-def test_a_strangers_folder_is_left_alone(folders, tmp_path, capsys):
+def test_a_folder_with_other_files_is_left_alone(folders, tmp_path, capsys):
     (tmp_path / "thesis.txt").write_text("all my work")
     assert run(folders, tmp_path) == 2
     assert "'thesis.txt'; choose another --out" in capsys.readouterr().err
@@ -187,7 +190,7 @@ def test_a_strangers_folder_is_left_alone(folders, tmp_path, capsys):
         (["--placements", "0"], "placements: expected at least 1, got 0"),
         (["--seed", "-1"], "seed: expected 0 to"),
         (["--limit", "0"], "limit: expected at least 1"),
-        (["--layout", "parquet"], "argument --layout: invalid choice"),
+        (["--layout", "parquet"], "layout: expected webdataset, folder, zip, got 'parquet'"),
         (["--quality", "101"], "quality: expected 1 to 100"),
         (["--backend", "cupy"], "backend: "),
         (["--backend", "opengl"], "backend: expected auto"),
@@ -196,7 +199,7 @@ def test_a_strangers_folder_is_left_alone(folders, tmp_path, capsys):
         (["--depth", "no/such/file.h5"], "no/such/file.h5"),
         (["--out", "nonsense://x"], "out: cannot open"),
         (["--backgrounds", "/no/such/folder"], "which does not exist"),
-        (["--nonsense"], "unrecognized arguments"),
+        (["--nonsense"], "Unrecognized options: --nonsense"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(folders, tmp_path, capsys, arguments, said):

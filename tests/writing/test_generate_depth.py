@@ -48,16 +48,16 @@ def test_stored_depth_is_the_estimators_own(folders, tmp_path, weights, layout, 
     assert run(folders, out, weights, "--layout", layout, "--depth-encoding", encoding, *size) == 0
     dataset = open_dataset(out)
     estimator = DepthEstimator.load(str(weights), device="cpu", precision="fp32")
-    manifest = dataset.manifest
-    assert manifest["depth"]["sha256"] == estimator.identity()["sha256"]
-    assert manifest["depth_encoding"] == encoding
+    plan = dataset.plan
+    assert plan.depth.network["sha256"] == estimator.identity()["sha256"]
+    assert plan.depth_encoding == encoding
     for start, stop in ((0, 5), (5, 7), (7, 12)):  # the batches of that run
         batch = dataset[start:stop]
         images = batch.image.permute(0, 2, 3, 1).contiguous()
         expected = encode(estimator(images).depth, encoding, estimator.metres_per_unit)
         for i, position in enumerate(range(start, stop)):
             name = dataset.names.samples(dataset.placements_at([position]))[0]
-            data = dataset.read_sample(position, name)["depth"]
+            data = dataset.read_files(position, name)["depth"]
             codes = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
             assert codes.dtype == (np.uint8 if encoding == "minmax8" else np.uint16)
             assert np.array_equal(codes, expected.codes[i].numpy())
@@ -88,10 +88,10 @@ def test_other_weights_in_the_same_place_are_refused(folders, tmp_path, weights,
     save_safetensors(DenseDepth(DenseDepthConfig(blocks=(1, 1, 1, 1), growth=8, stem=16,
                                                  decoder_width=32)), other)  # fmt: skip
     assert run(folders, out, other) == 2
-    assert "depth.sha256: there " in capsys.readouterr().err
+    assert "depth.sha256: expected " in capsys.readouterr().err
 
 
-def test_manifest_does_not_depend_on_where_the_weights_lie(folders, tmp_path, weights):
+def test_manifest_does_not_depend_on_where_the_weights_are(folders, tmp_path, weights):
     elsewhere = tmp_path / "moved" / weights.name
     elsewhere.parent.mkdir()
     elsewhere.write_bytes(weights.read_bytes())
@@ -100,12 +100,12 @@ def test_manifest_does_not_depend_on_where_the_weights_lie(folders, tmp_path, we
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
 
 
-def test_no_depth_is_said_in_the_manifest(folders, tmp_path):
+def test_the_manifest_says_no_depth(folders, tmp_path):
     assert generate_without_depth(folders, tmp_path / "set") == 0
     manifest = json.loads((tmp_path / "set" / "manifest.json").read_text())
     assert manifest["depth"] is None
     assert manifest["depth_encoding"] is None
-    assert open_dataset(tmp_path / "set")[0].depth is None
+    assert "depth" not in open_dataset(tmp_path / "set")[0]
 
 
 def test_depth_that_is_not_finite_names_the_sample(folders, tmp_path, weights, capsys):
@@ -116,6 +116,6 @@ def test_depth_that_is_not_finite_names_the_sample(folders, tmp_path, weights, c
     save_safetensors(model, broken)
     assert run(folders, tmp_path / "set", broken) == 1
     error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith("error: depth: expected finite values")
-    assert "sample bg0" in error
+    assert error.startswith("error: depth of 'bg0")
+    assert "expected finite values, got NaN" in error
     assert issubclass(RunError, Exception)

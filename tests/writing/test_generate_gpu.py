@@ -50,7 +50,7 @@ def test_stored_depth_is_the_estimators_own(folders, tmp_path):
 def test_assets_on_the_device_are_the_banks(bank):
     compositor = Compositor(bank, device="cuda")
     batch = Pipeline(bank, Recipe.for_bank(bank), compositor).batch([0, 1, 2])
-    expected = torch.from_numpy(Bank.from_arrays(bank.backgrounds, [bank.foreground(0)]).backgrounds)
+    expected = torch.from_numpy(bank.backgrounds.copy())
     assert batch.background.device.type == "cuda"
     rows = torch.from_numpy(batch.placements.background).long()
     assert torch.equal(batch.background.cpu(), expected[rows].permute(0, 3, 1, 2))

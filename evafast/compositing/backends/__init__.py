@@ -1,7 +1,14 @@
-"""The backends: one way each to run the pixel rule over a batch.
+"""Backends: each runs the pixel rule over a batch in its own way, and returns the same bytes.
 
-A backend checks nothing: `evafast.compositing.Compositor` checks everything at the door. Backends
-never import each other, and only this package names CuPy and Numba-CUDA.
+To add one, write a module with a class ``Backend`` (the protocol below) and register it, from
+inside or outside the package::
+
+    from evafast.compositing.backends import BACKENDS
+
+    BACKENDS["mine"] = "my_package.my_backend"
+    Compositor(bank, backend="mine")
+
+Backends never import each other, and only this package imports CuPy and Numba-CUDA.
 """
 
 from __future__ import annotations
@@ -17,68 +24,43 @@ if TYPE_CHECKING:
 
 
 class Backend(Protocol):
-    """What every backend class offers; the class stands in its module as ``Backend``."""
+    """What the class ``Backend`` of a backend's module provides."""
 
     device_type: str
-    """``cpu`` or ``cuda``: where the output tensors must live."""
+    """``cpu`` or ``cuda``: where the output tensors must be."""
 
     def __init__(
         self, bank: Bank, device: torch.device, *, binary: bool, parallel: bool = True
     ) -> None:
-        """Bring the bank into this backend's own layout on the device.
+        """Copy the bank to the device, in this backend's own layout.
 
-        Unless `parallel`, a call works in the thread that makes it.
+        `binary` selects binary masks. Unless `parallel`, a call on the CPU runs in the calling
+        thread only.
         """
 
     @staticmethod
     def why_unavailable() -> str | None:
-        """Return one line on what is missing and how to get it, or None when it can run."""
+        """Return one line on what is missing and how to get it, or None if it can run."""
 
     def composite(self, placements: Placements, image: torch.Tensor, mask: torch.Tensor) -> None:
-        """Write ``image`` (n, canvas, canvas, 3) and ``mask`` (n, canvas, canvas), all checked."""
+        """Write a batch; on a CUDA device, queue it on torch's current stream.
+
+        The `Compositor` has checked everything: at least one placement, each valid for the bank,
+        `image` of shape (n, canvas, canvas, 3) and `mask` of shape (n, canvas, canvas), both
+        contiguous uint8 on the device.
+        """
 
 
-class CudaBackend(Protocol):
-    """What a CUDA backend offers: also planar images and the depth network's input."""
-
-    device_type: str
-
-    def __init__(
-        self,
-        bank: Bank,
-        device: torch.device,
-        *,
-        binary: bool,
-        layout: str = "nhwc",
-        network_input: torch.dtype | None = None,
-    ) -> None:
-        """Bring the bank to the device and compile the kernel."""
-
-    @staticmethod
-    def why_unavailable() -> str | None:
-        """Return one line on what is missing and how to get it, or None when it can run."""
-
-    def composite(
-        self,
-        placements: Placements,
-        image: torch.Tensor,
-        mask: torch.Tensor,
-        network_input: torch.Tensor | None = None,
-    ) -> None:
-        """Queue the batch on torch's current stream; return before it is done."""
-
-
-_MODULES = {
+BACKENDS = {
     "cupy": "evafast.compositing.backends.cupy_cuda",
     "numba-cuda": "evafast.compositing.backends.numba_cuda",
     "numba": "evafast.compositing.backends.numba_cpu",
     "pillow": "evafast.compositing.backends.pillow",
 }
-
-BACKENDS = tuple(_MODULES)
-"""Names in the order in which ``auto`` tries them; ``pillow``, the reference, only on request."""
+"""Module by name. ``auto`` tries them in this order up to the reference, ``pillow``."""
 
 
 def load(name: str) -> type[Backend]:
-    """Import one backend's module and return its class."""
-    return import_module(_MODULES[name]).Backend
+    """Import a backend's module and return its class."""
+    backend: type[Backend] = import_module(BACKENDS[name]).Backend
+    return backend

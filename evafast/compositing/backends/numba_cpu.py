@@ -1,9 +1,9 @@
+# mypy: allow-untyped-defs, allow-untyped-calls
 """The CPU backend: one Numba kernel, parallel over samples.
 
-The background is copied by the C library's memcpy in the longest runs there are: from the end of
-one row of the cut-out to the start of the next; the cut-out is blended in between, so that each
-byte of the image is written once. The coverage is stored three times over, once a channel, so that
-a row's blend is one flat loop over equal bytes, which becomes vector code.
+Between the rows of the foreground, the background is copied by memcpy in runs as long as possible;
+under them it is blended, so each byte of the image is written once. Coverage is stored once per
+channel, so that blending a row is one flat loop over bytes, which LLVM vectorizes.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from evafast.sampling.recipe import Placements
 
 _over = njit(inline="always")(pixel.over)
-_RUN = np.uintp(64)  # bytes; a multiple of what vector code takes at once
-_one_launch = threading.Lock()  # Numba's fallback thread pool must not be entered twice at once
+_RUN = np.uintp(64)  # bytes; a multiple of the vector width
+_one_launch = threading.Lock()  # Numba's fallback thread pool does not allow two launches at once
 
 
 @intrinsic
 def _copy(typing: Any, target: Any, source: Any, count: Any) -> Any:
-    """Copy `count` bytes between two addresses: memcpy."""
+    """Copy `count` bytes from one address to another: memcpy."""
 
     def code(context, builder, signature, arguments):
         to, origin, size = arguments
@@ -56,27 +56,30 @@ def _clear(typing: Any, target: Any, count: Any) -> Any:
 
 
 @njit(inline="always")
-def _blend(coverage, colour, source, target, fg_offset, bg_offset, begin, end):  # pragma: no cover - compiled
-    """Blend the bytes `begin` to `end` of a row; `fg_offset` and `bg_offset` are where the row starts."""
+def _blend(  # pragma: no cover - compiled
+    coverage, colour, source, target, fg_offset, bg_offset, begin, end
+):
+    """Blend bytes `begin` to `end` of a row, which starts at the offsets in its arrays."""
     for i in range(begin, end):
-        target[bg_offset + i] = _over(coverage[fg_offset + i], colour[fg_offset + i], source[bg_offset + i])
+        m, fg, bg = coverage[fg_offset + i], colour[fg_offset + i], source[bg_offset + i]
+        target[bg_offset + i] = _over(m, fg, bg)
 
 
 @njit(boundscheck=False)
 def _paste(sample, bank, placements, image, mask):  # pragma: no cover - compiled
     """Write one sample."""
-    backgrounds, colour, coverage, mask_values, offsets = bank
+    backgrounds, colour, coverage, mattes, offsets = bank
     background, foreground, left, top, width, height = placements
     side = mask.shape[1]
     source, target, matte = backgrounds[background[sample]], image[sample], mask[sample]
     source_at, target_at = source.ctypes.data, target.ctypes.data
-    matte_at, values_at = matte.ctypes.data, mask_values.ctypes.data
+    matte_at, mattes_at = matte.ctypes.data, mattes.ctypes.data
     _clear(matte_at, side * side)  # type: ignore[call-arg]
     x, y, w, h = left[sample], top[sample], width[sample], height[sample]
-    count = np.uintp(3 * w)  # unsigned: an index that may be negative costs a look at its sign
+    count = np.uintp(3 * w)  # unsigned: Numba tests every signed index for its sign
     whole = count // _RUN * _RUN
     tail = count - _RUN if count > _RUN else np.uintp(0)
-    done = 0  # pixels of the image that are written
+    done = 0  # pixels of the image written so far
     for row in range(h):
         begin = (y + row) * side + x
         _copy(target_at + 3 * done, source_at + 3 * done, 3 * (begin - done))
@@ -84,10 +87,10 @@ def _paste(sample, bank, placements, image, mask):  # pragma: no cover - compile
         fg_offset, bg_offset = np.uintp(3 * first), np.uintp(3 * begin)
         _blend(coverage, colour, source, target, fg_offset, bg_offset, np.uintp(0), whole)
         if whole < count:
-            # Vector code leaves a rest that goes byte by byte: make it one more run, and
-            # blend some bytes twice.
+            # Vector code would finish byte by byte: blend one more full run instead, and some
+            # bytes twice.
             _blend(coverage, colour, source, target, fg_offset, bg_offset, tail, count)
-        _copy(matte_at + begin, values_at + first, w)
+        _copy(matte_at + begin, mattes_at + first, w)
         done = begin + w
     _copy(target_at + 3 * done, source_at + 3 * done, 3 * (side * side - done))
 
@@ -105,8 +108,8 @@ def _on_this_thread(bank, placements, image, mask):  # pragma: no cover - compil
 
 
 @contextmanager
-def _torch_keeps_its_threads() -> Iterator[None]:
-    """Undo what Numba does to torch: both may share one OpenMP, whose thread count Numba sets."""
+def _keep_torch_threads() -> Iterator[None]:
+    """Restore torch's thread count, which Numba changes where both use the same OpenMP."""
     threads = torch.get_num_threads()
     yield
     if torch.get_num_threads() != threads:
@@ -121,23 +124,20 @@ class Backend:
     def __init__(
         self, bank: Bank, device: torch.device, *, binary: bool, parallel: bool = True
     ) -> None:
-        rgba = bank.foreground_rgba
         backgrounds = bank.backgrounds.reshape(bank.background_count, -1)
-        colour = np.ascontiguousarray(rgba[:, :3]).reshape(-1)
-        coverage = np.ascontiguousarray(rgba[:, 3])
-        mask_values = coverage
+        colour = np.ascontiguousarray(bank.foreground_rgba[:, :3]).reshape(-1)
+        coverage = np.ascontiguousarray(bank.foreground_rgba[:, 3])
+        mattes = coverage
         if binary:
-            mask_values = pixel.binary(coverage.astype(np.int32)).astype(np.uint8)
-        self._bank = (
-            backgrounds, colour, np.repeat(coverage, 3), mask_values, bank.foreground_offsets
-        )  # fmt: skip
+            mattes = pixel.binary(coverage.astype(np.int32)).astype(np.uint8)
+        self._bank = backgrounds, colour, np.repeat(coverage, 3), mattes, bank.foreground_offsets
         self._parallel = parallel
         for array in self._bank:
-            array.setflags(write=False)  # one array type, so one compiled kernel
+            array.setflags(write=False)  # all banks have the same type: one compiled kernel
 
     @staticmethod
     def why_unavailable() -> str | None:
-        """Numba is a core dependency: always there."""
+        """Return None: Numba is a required dependency."""
         return None
 
     def composite(self, placements: Placements, image: torch.Tensor, mask: torch.Tensor) -> None:
@@ -149,5 +149,5 @@ class Backend:
         if not self._parallel:
             _on_this_thread(*arguments)
             return
-        with _one_launch, _torch_keeps_its_threads():
+        with _one_launch, _keep_torch_threads():
             _on_all_threads(*arguments)

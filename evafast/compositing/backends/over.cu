@@ -1,65 +1,106 @@
-// Images and masks of a whole batch in one launch: the *over* operator of pixel.py, restated in C.
+// Composites a batch in one launch: images and masks by the rule of pixel.py, restated in CUDA C++.
 //
 // The kernel is bound by the bytes it writes. A warp owns a tile of 512 consecutive pixels of one
-// sample, and a lane owns 16 of them: 48 bytes of image and 16 bytes of mask, so that a pixel's
-// channels stand at places known to the compiler. Memory is read and written in chunks of 16 bytes
-// that neighbouring lanes take in turn, and a tile under the cut-out passes through shared memory
-// once on its way from chunks to pixels and back. A tile beside the cut-out is a copy. docs/
-// kernels.md has the arithmetic behind these choices.
+// sample, and a lane owns 16 of them: 48 bytes of image and 16 of mask, so that the position of
+// every channel is known at compile time. Global memory is accessed in 16-byte chunks, coalesced
+// across the warp. A tile under the foreground passes through shared memory, from chunks to pixels
+// and back; any other tile is a plain copy. docs/kernels.md explains these choices.
 //
-// The two files need no CUDA header, so that NVRTC finds all it needs, and no feature beyond warp
-// barriers, so that the tests run the same lines on a CPU (tests/compositing/host_shim.h).
+// The file needs no header, so NVRTC needs no include path, and uses no warp primitive but
+// barriers, so the tests can run it on a CPU (tests/compositing/host_shim.h).
 
-#ifndef __CUDACC_RTC__  // cupy_cuda.py hands NVRTC both files as one text, so it needs no path
-#include "over_unit.cu"
-#endif
+typedef unsigned char Byte;
+typedef unsigned int Word;              // four bytes
+typedef unsigned long long Address;     // in device memory; also 64-bit byte counts
 
-// Everything a launch needs; cupy_cuda.py builds the same struct. All bank pointers are aligned to
-// 16 bytes. `image`, `mask` and `network` may have any address in evafast_over_any, and must be
-// aligned to 16 bytes in evafast_over_aligned, which also wants side to be a multiple of 16.
+constexpr int LANES = 32;
+constexpr int UNIT = 16;                // pixels per lane
+constexpr int TILE = LANES * UNIT;      // pixels per warp and iteration
+constexpr int WARPS = 8;                // per block
+constexpr int CHUNKS = 3 * TILE / 16;   // of a tile's image
+constexpr int PADDING = 32;             // pixels before the first foreground
+
+// Arguments of a launch; LAUNCH in cupy_cuda.py is the same struct. The bank's pointers are aligned
+// to 16 bytes. evafast_over_aligned needs aligned `image` and `mask` too, and a side that is a
+// multiple of 16; evafast_over_any takes any address and side.
 struct Launch {
-    Address backgrounds;       // background_chunks * 16 bytes each; rows end to end, padded to whole
-                               // 16-pixel units at the end (of each of 3 planes when planar)
-    Address cutouts;           // RGBA pixels of all cut-outs, row by row, after 32 pixels of padding
-                               // and before as many: a lane may read beside a row, never use it
-    Address table;             // per cut-out: int64 first pixel in `cutouts`, int32 width, height
-    Address placements;        // per sample: int32 background, foreground, left, top
-    Address image;             // out: 3 * side * side bytes per sample
-    Address mask;              // out: side * side bytes per sample
-    Address network;           // out: 3 * side * side numbers per sample, or 0
-    Address background_chunks; // 16-byte chunks from one background to the next
-    Word samples;              // in the batch
-    Word side;                 // of the canvas, in pixels; side * side < 2**31
-    Word tiles;                // per sample: ceil(side * side / 512)
-    Word binary;               // mask: 0 coverage, 1 coverage >= 128 ? 255 : 0
+    Address backgrounds;        // RGB; each background padded at its end to whole 16-pixel units
+    Address foregrounds;        // RGBA, all foregrounds row by row, between 32 pixels of padding: a
+                                // lane may load pixels beside a row but never uses them
+    Address table;              // per foreground: int64 first pixel, int32 width, int32 height
+    Address placements;         // per sample: int32 background, foreground, left, top
+    Address image;              // output: (samples, side, side, 3) bytes
+    Address mask;               // output: (samples, side, side) bytes
+    Address background_chunks;  // 16-byte chunks per background
+    Word samples;               // in the batch
+    Word side;                  // of the canvas in pixels; side * side < 2**31
+    Word tiles;                 // per sample: ceil(side * side / 512)
+    Word binary;                // mask: 0 for coverage, 1 for coverage >= 128 ? 255 : 0
 };
 
 struct Placement { int background, foreground, left, top; };
-struct Cutout { long long first; int width, height; };
+struct Foreground { long long first; int width, height; };
 
-// Shared memory of a warp, in chunks of 16 bytes. `interleaved` is the tile as pixels (RGBRGB...),
-// `planes` and `matte` stage what may have to leave at odd addresses. One chunk is left over at the
-// end, for whole words are read when the last bytes are expected.
-template <bool ALIGNED> struct Stage {
-    static constexpr bool has_interleaved = !PLANAR || NETWORK;
-    static constexpr int planes = has_interleaved ? CHUNKS : 0;
-    static constexpr int matte = planes + (PLANAR && !ALIGNED ? CHUNKS : 0);
-    static constexpr int chunks = matte + (ALIGNED ? 0 : TILE / 16) + 1;
-};
+// ---- 16 pixels in one lane ---------------------------------------------------------------------
 
-// ---- The cut-out's pixels under a lane -------------------------------------------------------
+// Blend one channel of one pixel; the result is in byte 2. `pair` has the foreground in byte 0 and
+// the background in byte 1, `weights` has coverage and 255 - coverage. The dot product is t of
+// pixel.over, and (t + (t >> 8)) >> 8 equals t * 257 >> 16.
+__device__ __forceinline__ Word over(Word pair, Word weights) {
+    return __dp4a(pair, weights, 128u) * 257u;
+}
 
-// `side` is a multiple of 16, so all 16 pixels stand in one row, and the window into the cut-out's
-// row is 16 words at any address: five aligned chunks, shifted by 0 to 3 words. Pixels beside the
-// cut-out get coverage 0, which leaves the background as it is.
+__device__ __forceinline__ Word weights_of(Word rgba) {  // coverage + 256 * (255 - coverage)
+    return 0xFF00u - 255u * (rgba >> 24);
+}
+
+// Byte `which` of each of four words.
+__device__ __forceinline__ Word gather(Word a, Word b, Word c, Word d, Word which) {
+    const Word pick = which | (which + 4) << 4;
+    return __byte_perm(__byte_perm(a, b, pick), __byte_perm(c, d, pick), 0x5410);
+}
+
+// Blend 16 RGBA pixels over 16 interleaved RGB pixels.
+__device__ __forceinline__ void blend(const Word (&pixel)[UNIT], Word (&rgb)[12]) {
+#pragma unroll
+    for (int word = 0; word < 12; ++word) {
+        Word value[4];
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            const int byte = 4 * word + i;
+            const Word rgba = pixel[byte / 3];
+            const Word pair = __byte_perm(rgba, rgb[word], (byte % 3) | (4 + i) << 4);
+            value[i] = over(pair, weights_of(rgba));
+        }
+        rgb[word] = gather(value[0], value[1], value[2], value[3], 2);
+    }
+}
+
+// The mask of 16 RGBA pixels.
+__device__ __forceinline__ uint4 mask_of(const Word (&pixel)[UNIT], Word binary) {
+    Word word[4];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+        word[i] = gather(pixel[4 * i], pixel[4 * i + 1], pixel[4 * i + 2], pixel[4 * i + 3], 3);
+        if (binary) word[i] = ((word[i] >> 7) & 0x01010101u) * 255u;  // top bit set: >= 128
+    }
+    return make_uint4(word[0], word[1], word[2], word[3]);
+}
+
+// ---- The foreground's pixels under a lane ------------------------------------------------------
+// Both functions return whether any of the lane's 16 pixels is under the foreground. The others get
+// coverage 0, which leaves the background unchanged.
+
+// `side` is a multiple of 16, so the 16 pixels are in one row, and so are the 16 words of the
+// foreground under them, at any word address: load five aligned chunks and shift by 0 to 3 words.
 __device__ __forceinline__ bool fetch_row(
-    const Launch& launch, const Placement& at, const Cutout& cut, int begin, Word (&pixel)[UNIT]
+    const Launch& launch, const Placement& at, const Foreground& fg, int begin, Word (&pixel)[UNIT]
 ) {
     const int y = int(Word(begin) / launch.side) - at.top;
     const int x = int(Word(begin) % launch.side) - at.left;
-    if (y < 0 || y >= cut.height || x >= cut.width || x + UNIT <= 0) return false;
-    const long long start = cut.first + (long long)y * cut.width + x + PADDING;
-    const uint4* from = (const uint4*)launch.cutouts + (start >> 2);
+    if (y < 0 || y >= fg.height || x >= fg.width || x + UNIT <= 0) return false;
+    const long long start = fg.first + (long long)y * fg.width + x + PADDING;
+    const uint4* from = (const uint4*)launch.foregrounds + (start >> 2);
     Word window[UNIT + 4];
 #pragma unroll
     for (int i = 0; i < UNIT / 4 + 1; ++i) {
@@ -75,24 +116,24 @@ __device__ __forceinline__ bool fetch_row(
 #pragma unroll
     for (int i = 0; i < UNIT; ++i) {
         const Word rgba = two ? window[i + 2] : window[i];
-        pixel[i] = Word(x + i) < Word(cut.width) ? rgba : 0u;
+        pixel[i] = Word(x + i) < Word(fg.width) ? rgba : 0u;
     }
     return true;
 }
 
-// Any side: the 16 pixels may run over several rows, and over the end of the canvas.
+// Any side: the 16 pixels may span several rows and run past the end of the canvas.
 __device__ __forceinline__ bool fetch_any(
-    const Launch& launch, const Placement& at, const Cutout& cut, int begin, Word (&pixel)[UNIT]
+    const Launch& launch, const Placement& at, const Foreground& fg, int begin, Word (&pixel)[UNIT]
 ) {
     const int side = int(launch.side);
     int y = int(Word(begin) / launch.side) - at.top;
     int x = int(Word(begin) % launch.side) - at.left;
-    const Word* from = (const Word*)launch.cutouts + PADDING + cut.first;
+    const Word* from = (const Word*)launch.foregrounds + PADDING + fg.first;
     bool touched = false;
 #pragma unroll
     for (int i = 0; i < UNIT; ++i) {
-        const bool inside = Word(x) < Word(cut.width) && Word(y) < Word(cut.height);
-        pixel[i] = inside ? __ldg(from + (long long)y * cut.width + x) : 0u;
+        const bool inside = Word(x) < Word(fg.width) && Word(y) < Word(fg.height);
+        pixel[i] = inside ? __ldg(from + (long long)y * fg.width + x) : 0u;
         touched |= inside;
         if (++x == side - at.left) {
             x = -at.left;
@@ -102,20 +143,19 @@ __device__ __forceinline__ bool fetch_any(
     return touched;
 }
 
-// ---- A warp's staged bytes to any address ----------------------------------------------------
+// ---- From shared memory to any address ---------------------------------------------------------
 
-// Four bytes from a byte position in shared memory.
-__device__ __forceinline__ Word word_at(const Word* staged, Word position) {
+// Four bytes from any byte position in shared memory.
+__device__ __forceinline__ Word word_at(const Word* stage, Word position) {
     const Word at = position >> 2;
-    return __funnelshift_r(staged[at], staged[at + 1], 8 * (position & 3));
+    return __funnelshift_r(stage[at], stage[at + 1], 8 * (position & 3));
 }
 
-// Copy `count` staged bytes: single bytes up to the first aligned address and after the last, and
-// chunks of 16 between.
-__device__ __forceinline__ void store_bytes(Address to, const uint4* staged, int count, int lane) {
+// Copy `count` bytes: single bytes up to the first aligned address, 16-byte chunks, single bytes.
+__device__ __forceinline__ void store_bytes(Address to, const uint4* stage, int count, int lane) {
     Byte* out = (Byte*)to;
-    const Byte* bytes = (const Byte*)staged;
-    const Word* words = (const Word*)staged;
+    const Byte* bytes = (const Byte*)stage;
+    const Word* words = (const Word*)stage;
     const int gap = int(-to & 15);
     const int head = gap < count ? gap : count;
     if (lane < head) out[lane] = bytes[lane];
@@ -131,40 +171,20 @@ __device__ __forceinline__ void store_bytes(Address to, const uint4* staged, int
     if (rest < count) out[rest] = bytes[rest];
 }
 
-// The same for the network's input, `count` numbers of it; `to` is aligned to one number.
-__device__ __forceinline__ void store_numbers(Address to, const uint4* staged, int count, int lane) {
-    constexpr int size = 16 / NUMBERS;
-    Byte* out = (Byte*)to;
-    const Word* words = (const Word*)staged;
-    const int gap = int(-to & 15) / size;
-    const int head = gap < count ? gap : count;
-    const int chunks = (count - head) / NUMBERS;
-    for (int i = lane; i < chunks; i += LANES) {
-        const Word at = head + NUMBERS * i;
-        __stcs((uint4*)(out + size * at), numbers_of(word_at(words, at), word_at(words, at + 4)));
-    }
-    const int after = head + NUMBERS * chunks;
-    const int lone = lane < head ? lane : after + lane - head;  // head and rest: under 2 * NUMBERS
-    if (lone < count) {
-        const uint4 few = numbers_of(word_at(words, lone), 0);
-        if (NETWORK == 3) {
-            *(Word*)(out + 4 * lone) = few.x;
-        } else {
-            *(unsigned short*)(out + 2 * lone) = (unsigned short)few.x;
-        }
-    }
-}
+// ---- The kernel --------------------------------------------------------------------------------
 
-// ---- The kernel ------------------------------------------------------------------------------
+// A warp's shared memory in chunks: the tile's image, and for any address also its mask and one
+// spare chunk, because word_at reads a word beyond the last byte.
+template <bool ALIGNED> constexpr int STAGE = CHUNKS + (ALIGNED ? 0 : TILE / 16 + 1);
 
 template <bool ALIGNED>
 __device__ __forceinline__ void composite(const Launch& launch, uint4* stage) {
     const int lane = threadIdx.x % LANES;
-    const int area = int(launch.side * launch.side);
+    const int side = int(launch.side), area = side * side;
     const Word chunks = Word(launch.background_chunks);
     const Word warps = gridDim.x * WARPS;
     const Word warp = blockIdx.x * WARPS + threadIdx.x / LANES;
-    const Word samples_per_turn = warps / launch.tiles, tiles_per_turn = warps % launch.tiles;
+    const Word samples_per_step = warps / launch.tiles, tiles_per_step = warps % launch.tiles;
     Word sample = warp / launch.tiles, tile = warp % launch.tiles;
 
     while (sample < launch.samples) {
@@ -173,145 +193,79 @@ __device__ __forceinline__ void composite(const Launch& launch, uint4* stage) {
         const uint4* background =
             (const uint4*)launch.backgrounds + at.background * launch.background_chunks;
         const int tile_begin = int(tile * TILE);
-        const int begin = tile_begin + lane * UNIT;   // this lane's first pixel
-        const bool whole = begin < area;
+        const int begin = tile_begin + lane * UNIT;  // this lane's first pixel
 
-        // Interleaved: chunk i of the tile is lane i % 32's, in turn i / 32. Planar: one chunk of
-        // each plane, of this lane's own pixels.
         uint4 chunk[3];
-        bool there[3];
-        Word from[3];
+        Word position[3];  // in the image; neighbouring lanes take neighbouring chunks
 #pragma unroll
         for (int i = 0; i < 3; ++i) {
-            if (PLANAR) {
-                there[i] = whole;
-                from[i] = i * (chunks / 3) + tile * (TILE / 16) + lane;
-            } else {
-                from[i] = tile * CHUNKS + i * LANES + lane;
-                there[i] = from[i] < chunks;
-            }
+            position[i] = tile * CHUNKS + i * LANES + lane;
             chunk[i] = make_uint4(0, 0, 0, 0);
-            if (there[i]) chunk[i] = __ldg(background + from[i]);
+            if (position[i] < chunks) chunk[i] = __ldg(background + position[i]);
         }
 
         const int4 row = __ldg((const int4*)launch.table + at.foreground);
-        const Cutout cut = {(long long)((Address)(Word)row.y << 32 | (Word)row.x), row.z, row.w};
-        const int side = int(launch.side);
+        const Foreground fg = {(long long)((Address)(Word)row.y << 32 | (Word)row.x), row.z, row.w};
         const int box_begin = at.top * side + at.left;
-        const int box_end = box_begin + (cut.height - 1) * side + cut.width;
+        const int box_end = box_begin + (fg.height - 1) * side + fg.width;
         const bool covered = tile_begin < box_end && tile_begin + TILE > box_begin;  // warp-uniform
 
         uint4 matte = make_uint4(0, 0, 0, 0);
         if (covered) {
             Word pixel[UNIT];
-            const bool touched = ALIGNED ? fetch_row(launch, at, cut, begin, pixel)
-                                         : fetch_any(launch, at, cut, begin, pixel);
-            if (!PLANAR) {
+            const bool touched = ALIGNED ? fetch_row(launch, at, fg, begin, pixel)
+                                         : fetch_any(launch, at, fg, begin, pixel);
 #pragma unroll
-                for (int i = 0; i < 3; ++i) stage[i * LANES + lane] = chunk[i];
-                __syncwarp();
-            }
+            for (int i = 0; i < 3; ++i) stage[i * LANES + lane] = chunk[i];
+            __syncwarp();
             if (touched) {
                 Word rgb[12];
 #pragma unroll
                 for (int i = 0; i < 3; ++i) {
-                    const uint4 four = PLANAR ? chunk[i] : stage[3 * lane + i];
+                    const uint4 four = stage[3 * lane + i];
                     rgb[4 * i] = four.x;
                     rgb[4 * i + 1] = four.y;
                     rgb[4 * i + 2] = four.z;
                     rgb[4 * i + 3] = four.w;
                 }
-                if (PLANAR) blend_planar(pixel, rgb); else blend_interleaved(pixel, rgb);
-                matte = matte_of(pixel, launch.binary);
+                blend(pixel, rgb);
+                matte = mask_of(pixel, launch.binary);
 #pragma unroll
                 for (int i = 0; i < 3; ++i) {
-                    const uint4 four =
+                    stage[3 * lane + i] =
                         make_uint4(rgb[4 * i], rgb[4 * i + 1], rgb[4 * i + 2], rgb[4 * i + 3]);
-                    if (PLANAR) chunk[i] = four; else stage[3 * lane + i] = four;
                 }
             }
-            if (!PLANAR && ALIGNED) {
+            if (ALIGNED) {
                 __syncwarp();
 #pragma unroll
                 for (int i = 0; i < 3; ++i) chunk[i] = stage[i * LANES + lane];
             }
-        } else if (!PLANAR && (NETWORK || !ALIGNED)) {
+        } else if (!ALIGNED) {
 #pragma unroll
             for (int i = 0; i < 3; ++i) stage[i * LANES + lane] = chunk[i];
         }
-        if (PLANAR && NETWORK) {
-            const Word* planes[3] = {&chunk[0].x, &chunk[1].x, &chunk[2].x};
-            Word rgb[12];
-#pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                Word three[3];
-                interleave(planes[0][i], planes[1][i], planes[2][i], three);
-                rgb[3 * i] = three[0];
-                rgb[3 * i + 1] = three[1];
-                rgb[3 * i + 2] = three[2];
-            }
-#pragma unroll
-            for (int i = 0; i < 3; ++i) {
-                stage[3 * lane + i] =
-                    make_uint4(rgb[4 * i], rgb[4 * i + 1], rgb[4 * i + 2], rgb[4 * i + 3]);
-            }
-        }
 
-        const Address pixels = (Address)sample * area;  // before this sample; 64 bits from here on
-        const int left_over = area - tile_begin;
-        const int count = left_over < TILE ? left_over : TILE;
+        const Address pixels = (Address)sample * area;  // before this sample
         if (ALIGNED) {
             uint4* image = (uint4*)(launch.image + 3 * pixels);
 #pragma unroll
             for (int i = 0; i < 3; ++i) {
-                if (there[i]) __stcs(image + from[i], chunk[i]);
+                if (position[i] < chunks) __stcs(image + position[i], chunk[i]);
             }
-            if (whole) __stcs((uint4*)(launch.mask + pixels + begin), matte);
-            if (NETWORK) {
-                __syncwarp();
-                uint4* network = (uint4*)(
-                    launch.network + 3 * (pixels + tile_begin) * (16 / NUMBERS));
-#pragma unroll
-                for (int i = 0; i < 3 * TILE / NUMBERS / LANES; ++i) {
-                    const int at16 = i * LANES + lane;
-                    if (at16 * NUMBERS < 3 * count) {
-                        uint2 bytes;
-                        if (NETWORK == 3) {
-                            bytes = make_uint2(((const Word*)stage)[at16], 0);
-                        } else {
-                            bytes = ((const uint2*)stage)[at16];
-                        }
-                        __stcs(network + at16, numbers_of(bytes.x, bytes.y));
-                    }
-                }
-            }
+            if (begin < area) __stcs((uint4*)(launch.mask + pixels + begin), matte);
         } else {
-            using Here = Stage<ALIGNED>;
-            stage[Here::matte + lane] = matte;
-            if (PLANAR) {
-#pragma unroll
-                for (int i = 0; i < 3; ++i) stage[Here::planes + i * LANES + lane] = chunk[i];
-            }
+            stage[CHUNKS + lane] = matte;
             __syncwarp();
-            const Address image = launch.image + 3 * pixels;
-            if (PLANAR) {
-                for (int i = 0; i < 3; ++i) {
-                    store_bytes(image + (Address)i * area + tile_begin,
-                                stage + Here::planes + i * LANES, count, lane);
-                }
-            } else {
-                store_bytes(image + 3 * (Address)tile_begin, stage, 3 * count, lane);
-            }
-            store_bytes(launch.mask + pixels + tile_begin, stage + Here::matte, count, lane);
-            if (NETWORK) {
-                store_numbers(launch.network + 3 * (pixels + tile_begin) * (16 / NUMBERS),
-                              stage, 3 * count, lane);
-            }
+            const int left = area - tile_begin;
+            const int count = left < TILE ? left : TILE;
+            store_bytes(launch.image + 3 * (pixels + tile_begin), stage, 3 * count, lane);
+            store_bytes(launch.mask + pixels + tile_begin, stage + CHUNKS, count, lane);
         }
-        __syncwarp();  // the stage is read to the end before the next tile enters it
+        __syncwarp();  // all lanes have read the stage before the next tile overwrites it
 
-        sample += samples_per_turn;
-        tile += tiles_per_turn;
+        sample += samples_per_step;
+        tile += tiles_per_step;
         if (tile >= launch.tiles) {
             tile -= launch.tiles;
             ++sample;
@@ -319,16 +273,16 @@ __device__ __forceinline__ void composite(const Launch& launch, uint4* stage) {
     }
 }
 
-// Four blocks on a multiprocessor leave a thread 64 registers, three leave it 80; the plain aligned
-// kernel needs no more than the former, and nothing may spill (tests/compositing/test_ptx.py).
-extern "C" __global__ void __launch_bounds__(WARPS * LANES, NETWORK ? 3 : 4)
+// Four resident blocks leave 64 registers per thread, three leave 80. Nothing may spill; see
+// tests/compositing/test_ptx.py.
+extern "C" __global__ void __launch_bounds__(WARPS * LANES, 4)
 evafast_over_aligned(Launch launch) {
-    __shared__ uint4 stage[WARPS][Stage<true>::chunks];
+    __shared__ uint4 stage[WARPS][STAGE<true>];
     composite<true>(launch, stage[threadIdx.x / LANES]);
 }
 
 extern "C" __global__ void __launch_bounds__(WARPS * LANES, 3)
 evafast_over_any(Launch launch) {
-    __shared__ uint4 stage[WARPS][Stage<false>::chunks];
+    __shared__ uint4 stage[WARPS][STAGE<false>];
     composite<false>(launch, stage[threadIdx.x / LANES]);
 }

@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from evafast.dataset.manifest import FileRecord, Plan, Shard, ShardRecord
+    from evafast.dataset.manifest import FileRecord, ShardRecord
+    from evafast.dataset.plan import Plan, Shard
     from evafast.dataset.store import Store
 
 FORMATS = {

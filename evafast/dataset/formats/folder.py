@@ -11,8 +11,9 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from evafast.dataset.manifest import FileRecord, Plan, Shard, ShardRecord
+from evafast.dataset.manifest import FileRecord, ShardRecord
 from evafast.dataset.naming import sample_path
+from evafast.dataset.plan import Plan, Shard
 from evafast.dataset.store import WORKING_FOLDER, LocalStore
 
 if TYPE_CHECKING:

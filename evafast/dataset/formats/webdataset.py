@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from evafast.dataset.manifest import FileRecord, Plan, Shard, ShardRecord
+from evafast.dataset.manifest import FileRecord, ShardRecord
+from evafast.dataset.plan import Plan, Shard
 
 if TYPE_CHECKING:
     from evafast.dataset.formats import EncodedSample

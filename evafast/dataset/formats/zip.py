@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from evafast.dataset.manifest import FileRecord, Plan, Shard, ShardRecord
+from evafast.dataset.manifest import FileRecord, ShardRecord
 from evafast.dataset.naming import FOLDERS, sample_path
+from evafast.dataset.plan import Plan, Shard
 from evafast.dataset.store import WORKING_FOLDER, creating
 
 if TYPE_CHECKING:
