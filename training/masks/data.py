@@ -80,8 +80,8 @@ def open_source(config: DataConfig, device: str | torch.device) -> Source:
     for name in ("training", "validation"):
         if not len(getattr(source, name)):
             raise UsageError(
-                f"{name} samples: expected at least 1, got 0 with --split {config.split}; give more "
-                f"samples or assets, or another --validation-share"
+                f"{name} samples: expected at least 1, got 0 with --split {config.split}; give "
+                f"more samples or assets, or another --validation-share"
             )
     return source
 

@@ -1,6 +1,5 @@
 """What the depth network learns from: targets, composites in front, DenseDepth's loss."""
 
-
 import numpy as np
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""One rank of a two-process run: notes which samples it saw and what it learnt."""
+"""One rank of a two-process run: records which samples it saw and what it learned."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from training.masks.config import TrainConfig
+from training.masks.config import MaskTrainConfig
 from training.masks.module import MaskDepthModule
 from training.masks.train import train
 
@@ -19,13 +19,13 @@ seen: list[int] = []
 step = MaskDepthModule.training_step
 
 
-def noted(self, views, number):
+def recorded(self, views, number):
     seen.extend(views.index.tolist())
     return step(self, views, number)
 
 
-MaskDepthModule.training_step = noted
-config = TrainConfig.from_dict(json.loads((folder / "config.json").read_text()))
+MaskDepthModule.training_step = recorded
+config = MaskTrainConfig.from_dict(json.loads((folder / "config.json").read_text()))
 trainer = train(config, folder / "run")
 weights = b"".join(p.detach().numpy().tobytes() for p in trainer.lightning_module.parameters())
 (folder / f"rank{os.environ['RANK']}.json").write_text(

@@ -1,4 +1,4 @@
-"""Streams: every sample once a pass, no two ranks the same, from here or from disk."""
+"""Streams: every sample once per pass, no two ranks the same, live or from disk."""
 
 from __future__ import annotations
 
@@ -17,60 +17,59 @@ pytest.importorskip("lightning")
 pytest.importorskip("kornia")
 
 from evafast import UsageError
-from training.masks.augment import Augmentation
-from training.masks.config import AugmentConfig, DataConfig
+from training.masks.config import DataConfig
 from training.masks.data import FixedBatches, TrainingStream, mean_depth, open_source
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def source(picture_folders):
-    backgrounds, foregrounds = picture_folders
-    return open_source(
-        DataConfig(
-            backgrounds=str(backgrounds), foregrounds=str(foregrounds), size=48, canvas=48,
-            placements=3, validation_share=0.25, depth="none",
-        ),
-        CPU,
-    )  # fmt: skip
+def source(config):
+    return open_source(config.data, CPU)
 
 
-def stream(source, **options):
-    settings = {"size": 48, "device": CPU, "batch_size": 8, "steps": 5} | options
-    return TrainingStream(source, Augmentation(AugmentConfig()), **settings)
+@pytest.fixture
+def stream(config, source):
+    def make(*, prefetch=None, rank=0, world_size=1, **options):
+        changed = replace(config, **{"steps": 100, "validate_every": 5} | options)
+        ranks = {"rank": rank, "world_size": world_size}
+        return TrainingStream(changed, source, CPU, prefetch=prefetch, **ranks)
+
+    return make
 
 
-def test_a_pass_takes_every_training_sample_once_over_all_ranks(source):
-    count = len(source.training)  # 6 backgrounds x 12 cut-outs x 3
+def numbers_of(subset):
+    return np.asarray(subset[np.arange(len(subset))])
+
+
+def test_a_pass_takes_every_training_sample_once_over_all_ranks(source, stream):
+    count = len(source.training)  # 6 backgrounds x 12 foregrounds x 3
     assert count == 216
-    ranks = [stream(source, rank=r, world_size=3, batch_size=8) for r in range(3)]
+    ranks = [stream(rank=r, world_size=3) for r in range(3)]
     steps = count // (3 * 8)
     seen = np.concatenate([r.numbers(step) for step in range(steps) for r in ranks])
-    assert np.sort(seen).tolist() == np.sort(source.training[np.arange(count)]).tolist()
+    assert np.sort(seen).tolist() == np.sort(numbers_of(source.training)).tolist()
     again = np.concatenate([r.numbers(step) for step in range(steps, 2 * steps) for r in ranks])
     assert np.sort(again).tolist() == np.sort(seen).tolist()
     assert again.tolist() != seen.tolist()
 
 
-def test_a_batch_may_lie_across_two_passes(source):
-    numbers = stream(source, batch_size=50).numbers(4)  # samples 200 .. 249 of 216 a pass
+def test_a_batch_may_span_two_passes(source, stream):
+    numbers = stream(batch_size=50).numbers(4)  # samples 200 .. 249 of 216 per pass
     assert len(numbers) == 50
-    held = set(source.validation[np.arange(len(source.validation))].tolist())
-    assert not held & set(numbers.tolist())
+    assert not set(numbers_of(source.validation).tolist()) & set(numbers.tolist())
 
 
-def test_batches_made_ahead_are_the_same_and_end_with_the_epoch(source):
+def test_prefetched_batches_are_the_same_and_end_with_the_epoch(stream):
     made = []
+    ahead, plain = stream(), stream(prefetch=False)
+    views = ahead.views
 
-    class Noted(TrainingStream):
-        def views(self, step):
-            made.append((step, threading.current_thread() is threading.main_thread()))
-            return super().views(step)
+    def noted(step):
+        made.append((step, threading.current_thread() is threading.main_thread()))
+        return views(step)
 
-    settings = {"size": 48, "device": CPU, "batch_size": 8, "steps": 5}
-    ahead = Noted(source, Augmentation(AugmentConfig()), **settings)
-    plain = stream(source, ahead=False)
+    ahead.views = noted
     for _ in range(2):
         for one, other in zip(ahead, plain, strict=True):
             assert one.index.tolist() == other.index.tolist()
@@ -80,22 +79,22 @@ def test_batches_made_ahead_are_the_same_and_end_with_the_epoch(source):
     assert made == [(step, False) for step in range(10)]
 
 
-def test_an_error_in_a_batch_made_ahead_reaches_the_consumer(source, monkeypatch):
-    failing = stream(source)
+def test_an_error_in_a_prefetched_batch_reaches_the_consumer(stream):
+    failing = stream()
     views = failing.views
-    monkeypatch.setattr(failing, "views", lambda step: views(step) if step < 2 else 1 / 0)
+    failing.views = lambda step: views(step) if step < 2 else 1 / 0
     with pytest.raises(ZeroDivisionError):
         list(failing)
 
 
-def test_state_continues_in_the_middle_of_an_epoch(source):
-    whole = stream(source)
+def test_state_resumes_in_the_middle_of_an_epoch(stream):
+    whole = stream()
     expected = [v for _ in range(2) for v in whole]
-    first = stream(source)
+    first = stream()
     begun = iter(first)
     for _ in range(3):
         next(begun)
-    second = stream(source)
+    second = stream()
     second.load_state_dict(first.state_dict())
     rest = [v for _ in range(2) for v in second]
     assert len(rest) == 2 + 5
@@ -104,12 +103,9 @@ def test_state_continues_in_the_middle_of_an_epoch(source):
         assert torch.equal(one.composite, other.composite)
 
 
-def test_fixed_batches_do_not_depend_on_the_ranks(source):
+def test_fixed_batches_do_not_depend_on_the_ranks(config, source):
     def batches(**ranks):
-        return list(
-            FixedBatches(source, Augmentation(AugmentConfig()), size=48, device=CPU, samples=20,
-                         batch_size=8, **ranks)
-        )  # fmt: skip
+        return list(FixedBatches(config, source, CPU, samples=20, **ranks))
 
     alone = batches()
     assert [len(v) for v in alone] == [8, 8, 4]
@@ -122,8 +118,8 @@ def test_fixed_batches_do_not_depend_on_the_ranks(source):
         batches(rank=0, world_size=4)
 
 
-def test_views_are_the_compositors_pixels(source):
-    plain = FixedBatches(source, Augmentation(AugmentConfig.none()), size=48, device=CPU, samples=4)
+def test_views_are_the_compositors_pixels(config, source):
+    plain = FixedBatches(config, source, CPU, samples=4, plain=True)
     views = next(iter(plain))
     batch = source.read(plain.numbers)
     assert torch.equal((views.composite * 255).round().to(torch.uint8), batch.image)
@@ -131,65 +127,61 @@ def test_views_are_the_compositors_pixels(source):
     assert torch.equal((views.background * 255).round().to(torch.uint8), batch.background)
 
 
-def test_depth_comes_from_the_teacher(picture_folders, teacher):
-    backgrounds, foregrounds = picture_folders
-    config = DataConfig(
-        backgrounds=str(backgrounds), foregrounds=str(foregrounds), size=48, canvas=96,
-        placements=1, depth=str(teacher), depth_input=32,
-    )  # fmt: skip
-    source = open_source(config, CPU)
-    plain = FixedBatches(source, Augmentation(AugmentConfig.none()), size=48, device=CPU, samples=6)
+def test_depth_comes_from_the_teacher(config, teacher):
+    data = replace(config.data, canvas=96, placements=1, depth=str(teacher), depth_input=32)
+    source = open_source(data, CPU)
+    plain = FixedBatches(replace(config, data=data), source, CPU, samples=6, plain=True)
     views = next(iter(plain))
     assert views.depth.shape == (6, 1, 48, 48)
-    want = source.read(plain.numbers).depth
-    assert torch.allclose(views.depth, torch.nn.functional.avg_pool2d(want, 2))
-    assert mean_depth(plain) == pytest.approx(float(want.mean()), rel=1e-4)
+    depth = source.read(plain.numbers).depth
+    assert torch.allclose(views.depth, torch.nn.functional.avg_pool2d(depth, 2))
+    assert mean_depth(plain) == pytest.approx(float(depth.mean()), rel=1e-4)
 
 
-def test_from_disk_equals_on_the_fly(tmp_path, data):
-    from evafast.assets.loading import AssetConfig
+def test_from_disk_equals_on_the_fly(tmp_path, config):
+    from evafast.assets.preprocess import AssetConfig
     from evafast.dataset.codec import Codec
-    from evafast.generate import generate
-    from evafast.writing.config import GenerateConfig
+    from evafast.writing import GenerateConfig, generate
 
-    fg = data.canvas * 150 // 224
-    least = (data.canvas * 40 // 224, data.canvas * 50 // 224)
+    data = config.data
+    assets = AssetConfig(
+        canvas=data.canvas, foreground_size=data.canvas * 150 // 224,
+        min_foreground=(data.canvas * 40 // 224, data.canvas * 50 // 224),
+    )  # fmt: skip
     generate(
         GenerateConfig(
-            backgrounds=data.backgrounds, foregrounds=data.foregrounds, out=str(tmp_path / "set"),
-            placements=3, depth="none", device="cpu", codec=Codec(image_format="png"), quiet=True,
-            assets=AssetConfig(canvas=data.canvas, foreground_size=fg, min_foreground=least),
+            backgrounds=Path(data.backgrounds), foregrounds=Path(data.foregrounds), assets=assets,
+            out=str(tmp_path / "set"), placements=3, depth="none", device="cpu",
+            codec=Codec(image_format="png"),
         )
     )  # fmt: skip
     live = open_source(data, CPU)
     stored = open_source(DataConfig(dataset=str(tmp_path / "set"), validation_share=0.25), CPU)
     for side in ("training", "validation"):
-        numbers = getattr(stored, side)[np.arange(len(getattr(stored, side)))]
-        batch = stored.read(numbers)
-        mine = getattr(live, side)
-        assert np.sort(batch.index).tolist() == np.sort(mine[np.arange(len(mine))]).tolist()
-        assert torch.equal(batch.image, live.read(batch.index).image)
-        assert torch.equal(batch.mask, live.read(batch.index).mask)
-        assert torch.equal(batch.background, live.read(batch.index).background)
+        batch = stored.read(numbers_of(getattr(stored, side)))
+        expected = live.read(batch.index)
+        assert np.sort(batch.index).tolist() == np.sort(numbers_of(getattr(live, side))).tolist()
+        assert torch.equal(batch.image, expected.image)
+        assert torch.equal(batch.mask, expected.mask)
+        assert torch.equal(batch.background, expected.background)
 
 
-def test_placement_split_shares_assets_but_no_sample(data):
-    source = open_source(replace(data, split="placement"), CPU)
-    mine = source.training[np.arange(len(source.training))]
-    held = source.validation[np.arange(len(source.validation))]
-    assert not set(mine.tolist()) & set(held.tolist())
-    assert len(mine) + len(held) == len(source.recipe)
+def test_placement_split_shares_assets_but_no_sample(config):
+    source = open_source(replace(config.data, split="placement"), CPU)
+    training, validation = numbers_of(source.training), numbers_of(source.validation)
+    assert not set(training.tolist()) & set(validation.tolist())
+    assert len(training) + len(validation) == len(source.recipe)
 
 
-def test_a_missing_teacher_or_data_set_says_so(data, tmp_path):
+def test_a_missing_teacher_or_dataset_is_refused(config, tmp_path):
     with pytest.raises(UsageError):
         open_source(DataConfig(dataset=str(tmp_path)), CPU)
     with pytest.raises(UsageError):
-        open_source(replace(data, depth=str(tmp_path / "none.safetensors")), CPU)
+        open_source(replace(config.data, depth=str(tmp_path / "none.safetensors")), CPU)
 
 
 def test_compositing_leaves_torchs_threads_alone():
-    """Numba's OpenMP layer would set them, and a step would take several times as long."""
+    """Numba's OpenMP layer would change their number and slow training steps several times."""
     code = """
 import training, torch, numpy as np
 from evafast import Bank, Recipe, composite
@@ -201,7 +193,7 @@ assert torch.get_num_threads() == before == 1, (before, torch.get_num_threads())
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "NUMBA_THR"))}
     environment |= {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], env=environment,
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[3], env=environment,
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]

@@ -1,4 +1,4 @@
-"""The network: its sizes, what cannot matter to it, and its way out."""
+"""The network: its size, invariance to exposure, and export."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.masks.export import save
 from training.masks.model import PRESETS, ModelConfig, build, parameter_count, standardized
 
 
-def test_presets_have_the_parameters_they_promise():
+def test_presets_have_the_documented_number_of_parameters():
     counts = {name: parameter_count(build(name)) for name in PRESETS}
     assert 10.5e6 < counts["full"] < 11.5e6
     assert counts["small"] < 1.8e6
@@ -21,18 +21,18 @@ def test_presets_have_the_parameters_they_promise():
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
-def test_outputs_have_the_pictures_size(name):
+def test_outputs_have_the_size_of_the_images(name):
     model = build(name, depth_scale=3.0).eval()
     side = 2 * PRESETS[name].stride
     with torch.no_grad():
         mask, depth = model(torch.rand(2, 3, side, 3 * side), torch.rand(2, 3, side, 3 * side))
     assert mask.shape == depth.shape == (2, 1, side, 3 * side)
-    assert 1 < depth.mean() < 6  # starts near its scale
+    assert 1 < depth.mean() < 6  # starts near the scale
 
 
 def test_exposure_cancels():
-    picture = torch.rand(2, 3, 32, 32)
-    assert torch.allclose(standardized(picture), standardized(0.6 * picture + 0.2), atol=1e-3)
+    image = torch.rand(2, 3, 32, 32)
+    assert torch.allclose(standardized(image), standardized(0.6 * image + 0.2), atol=1e-3)
     assert standardized(torch.full((1, 3, 8, 8), 0.5)).abs().max() < 1e-4
 
 
@@ -67,7 +67,7 @@ def test_export_and_back(tmp_path, suffix):
         save(model, 16, path)
 
 
-def test_a_config_that_does_not_fit_says_so():
+def test_a_config_that_does_not_fit_is_refused():
     with pytest.raises(UsageError, match="blocks: expected 2"):
         ModelConfig(widths=(8, 8), blocks=(1,), mask_widths=(8,), depth_widths=(8,), fold=1)
     with pytest.raises(UsageError, match="preset: expected full, small, tiny, got 'huge'"):

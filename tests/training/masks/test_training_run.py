@@ -1,4 +1,4 @@
-"""Runs: they learn, they resume to the bit, ranks share the work, commands fail in one line."""
+"""Runs: they learn, resume to the bit and share the work; commands fail in one line."""
 
 from __future__ import annotations
 
@@ -21,43 +21,31 @@ from evafast import UsageError
 from training.masks import evaluate, predict
 from training.masks import export as exporting
 from training.masks.checkpoint import open_checkpoint
-from training.masks.config import LossConfig, TrainConfig
+from training.masks.config import LossConfig, MaskTrainConfig
+from training.masks.data import open_source
 from training.masks.module import MaskDepthModule
 from training.masks.train import BEST, CONFIG, LAST, main, train
 
 HERE = Path(__file__).parent
 
 
-@pytest.fixture
-def config(data):
-    return TrainConfig(
-        preset="tiny", device="cpu", precision="fp32", batch_size=8, steps=6, validate_every=3,
-        validation_samples=8, data=data,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
-def learnt(tmp_path_factory, picture_folders):
-    """A tiny network trained for some seconds; its run folder."""
-    from training.masks.config import DataConfig
-
-    backgrounds, foregrounds = picture_folders
-    data = DataConfig(
-        backgrounds=str(backgrounds), foregrounds=str(foregrounds), size=48, canvas=48,
-        placements=20, validation_share=0.25, depth="none",
+def learned(tmp_path_factory, config):
+    """The run folder of a tiny network trained for some seconds."""
+    options = {"batch_size": 16, "steps": 160, "rate": 5e-3}
+    config = replace(
+        config, **options, validate_every=80, validation_samples=64,
+        data=replace(config.data, placements=20),
     )  # fmt: skip
-    config = TrainConfig(
-        preset="tiny", device="cpu", precision="fp32", batch_size=16, steps=160, rate=5e-3,
-        validate_every=80, validation_samples=64, data=data,
-    )  # fmt: skip
-    out = tmp_path_factory.mktemp("run") / "learnt"
+    out = tmp_path_factory.mktemp("run") / "learned"
     train(config, out)
     return out
 
 
-def test_learns_far_above_the_baselines(learnt):
-    checkpoint = open_checkpoint(learnt / BEST)
-    record = evaluate.evaluate(checkpoint, torch.device("cpu"), samples=96)
+def test_learns_far_above_the_baselines(learned):
+    checkpoint = open_checkpoint(learned / BEST)
+    source = open_source(checkpoint.config.data, "cpu")
+    record = evaluate.evaluate(checkpoint, source, torch.device("cpu"), samples=96)
     scores = record["scores"]
     floor = max(scores["difference"]["iou"], scores["always background"]["iou"])
     assert scores["tiny"]["iou"] > 0.6
@@ -68,25 +56,25 @@ def test_learns_far_above_the_baselines(learnt):
     assert json.loads(json.dumps(record)) == record
 
 
-def test_a_run_leaves_what_it_promises(learnt):
-    assert {BEST, LAST, CONFIG, "augmented.jpg"} <= {p.name for p in learnt.iterdir()}
-    assert any("tfevents" in p.name for p in learnt.iterdir())
-    assert TrainConfig.from_dict(json.loads((learnt / CONFIG).read_text())).steps == 160
+def test_a_run_leaves_what_it_promises(learned):
+    assert {BEST, LAST, CONFIG, "augmented.jpg"} <= {p.name for p in learned.iterdir()}
+    assert any("tfevents" in p.name for p in learned.iterdir())
+    assert MaskTrainConfig.from_dict(json.loads((learned / CONFIG).read_text())).steps == 160
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    events = EventAccumulator(str(learnt))
+    events = EventAccumulator(str(learned))
     events.Reload()
     assert {"train/loss", "val/iou", "val/boundary_f", "pace/share_waiting_for_data"} <= set(
         events.Tags()["scalars"]
     )
     assert events.Tags()["images"] == ["validation"]
-    stored = torch.load(learnt / BEST, weights_only=True)["state_dict"]
+    stored = torch.load(learned / BEST, weights_only=True)["state_dict"]
     assert all(name.startswith("model.") for name in stored)  # each weight once
 
 
 def test_learns_the_teachers_depth(config, teacher, tmp_path):
     data = replace(config.data, depth=str(teacher), depth_input=32)
-    losses = LossConfig(bce=0.01, dice=0, l1=1, rmse=0.1, ssim=0.1, gradient=0.1)
+    losses = LossConfig.parse("bce=0.01,l1=1,rmse=0.1,ssim=0.1,gradient=0.1")
     config = replace(config, data=data, losses=losses, rate=1e-2, validate_every=4)
     found = []
     for steps in (4, 40):
@@ -98,11 +86,11 @@ def test_learns_the_teachers_depth(config, teacher, tmp_path):
 
 
 class Stopped(Exception):
-    """Stands for a machine that went away."""
+    """Simulates a machine that fails."""
 
 
 @pytest.mark.parametrize("stop_after", [3, 5])
-def test_resume_continues_to_the_bit(config, tmp_path, monkeypatch, stop_after):
+def test_resume_is_bit_exact(config, tmp_path, monkeypatch, stop_after):
     train(config, tmp_path / "whole")
     expected = torch.load(tmp_path / "whole" / LAST, weights_only=True)
 
@@ -130,7 +118,7 @@ def test_resume_continues_to_the_bit(config, tmp_path, monkeypatch, stop_after):
 
 
 def test_two_processes_share_a_pass_without_overlap(config, tmp_path):
-    count = 6 * 12 * 3  # training backgrounds x cut-outs with mirrors x placements
+    count = 6 * 12 * 3  # training backgrounds x foregrounds x placements
     options = {"batch_size": 18, "steps": 6, "validate_every": 6}  # 2 ranks x 18 x 6 = 216
     config = replace(config, **options, validation_samples=24)
     (tmp_path / "config.json").write_text(json.dumps(config.to_dict()))
@@ -145,21 +133,20 @@ def test_two_processes_share_a_pass_without_overlap(config, tmp_path):
     ranks = [json.loads((tmp_path / f"rank{r}.json").read_text()) for r in (0, 1)]
     assert len(ranks[0]["seen"]) == len(ranks[1]["seen"]) == count // 2
     assert len({*ranks[0]["seen"], *ranks[1]["seen"]}) == count
-    assert ranks[0]["weights"] == ranks[1]["weights"]  # they learnt as one
+    assert ranks[0]["weights"] == ranks[1]["weights"]
     assert ranks[0]["val_iou"] == ranks[1]["val_iou"]
 
 
-def test_starts_from_another_runs_weights(config, learnt, tmp_path):
-    """Two steps at next to no rate leave the IoU where the other run had it."""
-    config = replace(config, init=str(learnt / BEST), steps=2, rate=1e-6, validation_samples=48)
+def test_starts_from_another_runs_weights(config, learned, tmp_path):
+    config = replace(config, init=str(learned / BEST), steps=2, rate=1e-6, validation_samples=48)
     trainer = train(config, tmp_path / "run")
     assert float(trainer.callback_metrics["val/iou"]) > 0.5
     with pytest.raises(UsageError, match="init: expected preset small, got tiny"):
-        train(replace(config, preset="small", init=str(learnt / BEST)), tmp_path / "other")
+        train(replace(config, preset="small", init=str(learned / BEST)), tmp_path / "other")
 
 
 def test_minutes_end_a_run_and_the_rate_with_it(config, tmp_path):
-    trainer = train(replace(config, minutes=0.02, validate_every=2), tmp_path / "run")
+    trainer = train(replace(config, minutes=0.01, validate_every=2), tmp_path / "run")
     module = trainer.lightning_module
     assert module.progress == 1
     assert trainer.optimizers[0].param_groups[0]["lr"] < 0.5 * config.rate
@@ -169,8 +156,8 @@ def test_minutes_end_a_run_and_the_rate_with_it(config, tmp_path):
 # -- commands ------------------------------------------------------------------------------------
 
 
-def test_train_command_and_resume(picture_folders, tmp_path, capsys):
-    backgrounds, foregrounds = map(str, picture_folders)
+def test_train_command_and_resume(image_folders, tmp_path, capsys):
+    backgrounds, foregrounds = map(str, image_folders)
     out = str(tmp_path / "run")
     small = ["--preset", "tiny", "--size", "16", "--canvas", "48", "--batch-size", "4", "--steps",
              "2", "--validation-samples", "4", "--depth", "none", "--device", "cpu"]  # fmt: skip
@@ -186,16 +173,16 @@ def test_train_command_and_resume(picture_folders, tmp_path, capsys):
     assert main(["--resume", out, "--quiet"]) == 0
 
 
-def test_predict_writes_three_pictures_at_the_composites_size(learnt, picture_folders, tmp_path):
+def test_predict_writes_three_files_at_the_composites_size(learned, image_folders, tmp_path):
     from evafast import Bank, Recipe, composite
-    from evafast.assets.loading import AssetConfig
+    from evafast.assets.preprocess import AssetConfig
 
     assets = AssetConfig(canvas=90, foreground_size=60, min_foreground=(10, 10))
-    bank = Bank.from_folders(*picture_folders, assets)
+    bank = Bank.from_folders(*image_folders, assets)
     made = composite(bank, Recipe.for_bank(bank)[40:41], backend="pillow")
     Image.fromarray(bank.backgrounds[0]).save(tmp_path / "bg.png")
     Image.fromarray(made.image[0].numpy()).save(tmp_path / "both.png")
-    files = [str(learnt / BEST), str(tmp_path / "bg.png"), str(tmp_path / "both.png")]
+    files = [str(learned / BEST), str(tmp_path / "bg.png"), str(tmp_path / "both.png")]
     assert predict.main([*files, "--device", "cpu"]) == 0
     mask = np.asarray(Image.open(tmp_path / "both-mask.png"))
     assert mask.shape == (90, 90)
@@ -206,9 +193,9 @@ def test_predict_writes_three_pictures_at_the_composites_size(learnt, picture_fo
     assert predict.main([*files, "--device", "cpu"]) == 2  # nothing is overwritten
 
 
-def test_evaluate_command_writes_a_record(learnt, tmp_path, capsys):
+def test_evaluate_command_writes_a_record(learned, tmp_path, capsys):
     out, picture = tmp_path / "record.json", tmp_path / "sheet.jpg"
-    words = [str(learnt / BEST), "--samples", "16", "--device", "cpu", "--out", str(out)]
+    words = [str(learned / BEST), "--samples", "16", "--device", "cpu", "--out", str(out)]
     assert evaluate.main([*words, "--picture", str(picture)]) == 0
     shown = capsys.readouterr().out
     assert "| difference |" in shown
@@ -219,9 +206,9 @@ def test_evaluate_command_writes_a_record(learnt, tmp_path, capsys):
     assert evaluate.main(words) == 2
 
 
-def test_evaluates_on_other_pictures(learnt, picture_folders, capsys):
-    backgrounds, foregrounds = map(str, picture_folders)
-    words = [str(learnt / BEST), "--samples", "8", "--device", "cpu", "--split", "placement"]
+def test_evaluates_on_other_images(learned, image_folders, capsys):
+    backgrounds, foregrounds = map(str, image_folders)
+    words = [str(learned / BEST), "--samples", "8", "--device", "cpu", "--split", "placement"]
     assert evaluate.main([*words, "--backgrounds", backgrounds, "--foregrounds", foregrounds]) == 0
     assert evaluate.main([*words, "--backgrounds", backgrounds]) == 2
     assert "expected both folders" in capsys.readouterr().err
@@ -233,14 +220,14 @@ def test_evaluates_on_other_pictures(learnt, picture_folders, capsys):
         (main, ["--size", "50"], "size: expected a multiple of 16"),
         (main, ["--split", "day"], "split: expected asset, placement, got 'day'"),
         (main, ["--preset", "huge"], "preset: expected full, small, tiny"),
-        (main, ["--losses", "huber=1"], "losses: expected NAME=WEIGHT"),
-        (main, ["--steps", "many"], "argument --steps"),
+        (main, ["--losses", "huber=1"], "losses: expected names among"),
+        (main, ["--steps", "many"], "--steps"),
         (main, ["--backgrounds", "x"], "expected both folders or neither"),
         (main, ["--dataset", "nowhere", "--depth", "none"], "nowhere"),
         (main, ["--resume", "nowhere"], "resume: expected a run folder with config.json"),
         (evaluate.main, ["nowhere.ckpt"], "checkpoint: expected a file, got none"),
         (evaluate.main, ["x", "--samples", "0"], "samples: expected at least 1"),
-        (predict.main, ["a.ckpt", "no.png", "no.png"], "background: expected a picture"),
+        (predict.main, ["a.ckpt", "no.png", "no.png"], "background: expected an image"),
         (exporting.main, ["nowhere.ckpt", "x.onnx"], "checkpoint: expected a file"),
     ],
 )
@@ -257,7 +244,7 @@ def test_mistakes_end_in_one_line(command, words, said, tmp_path, monkeypatch, c
     assert "Traceback" not in "\n".join(lines)
 
 
-def test_something_else_is_no_checkpoint(tmp_path, capsys):
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, capsys):
     for content in (b"", b"not a checkpoint", b"PK\x03\x04"):
         (tmp_path / "x.ckpt").write_bytes(content)
         assert evaluate.main([str(tmp_path / "x.ckpt"), "--device", "cpu"]) == 2

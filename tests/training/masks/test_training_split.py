@@ -1,4 +1,4 @@
-"""Nothing that validation shows was ever seen in training."""
+"""Validation shows nothing that training has seen."""
 
 from __future__ import annotations
 

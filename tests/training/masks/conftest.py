@@ -1,20 +1,14 @@
-"""Small pictures to train on; these tests need the packages of evafast's extra ``train``."""
+"""Small images to train on."""
 
 from __future__ import annotations
-
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))  # `training` is no part of the installed package
-
 
 def scene(side: int, seed: int) -> np.ndarray:
-    """Return (side, side, 3) uint8: patches with hard edges, which any misalignment shows."""
+    """Return (side, side, 3) uint8: patches with hard edges, which show any misalignment."""
     rng = np.random.default_rng(seed)
     patches = Image.fromarray(rng.integers(40, 216, (10, 10, 3), dtype=np.uint8))
     hard = np.asarray(patches.resize((side, side), Image.Resampling.NEAREST)).astype(float)
@@ -33,9 +27,9 @@ def blob(width: int, height: int, seed: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def picture_folders(tmp_path_factory):
-    """Two folders: 8 backgrounds, 8 cut-outs."""
-    root = tmp_path_factory.mktemp("pictures")
+def image_folders(tmp_path_factory):
+    """Two folders: 8 backgrounds, 8 foregrounds."""
+    root = tmp_path_factory.mktemp("images")
     for kind in ("bg", "fg"):
         (root / kind).mkdir()
     for i in range(8):
@@ -46,7 +40,7 @@ def picture_folders(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def teacher(tmp_path_factory):
-    """A small DenseDepth of random weights, saved as a file."""
+    """A small DenseDepth with random weights, as a file."""
     import torch
 
     from evafast.depth import DenseDepth, DenseDepthConfig, save_safetensors
@@ -63,13 +57,17 @@ def teacher(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def data(picture_folders):
-    """The settings of a small live source without depth."""
-    from training.masks.config import DataConfig
+@pytest.fixture(scope="session")
+def config(image_folders):
+    """A config of a tiny network on small images without depth."""
+    from training.masks.config import DataConfig, MaskTrainConfig
 
-    backgrounds, foregrounds = picture_folders
-    return DataConfig(
-        backgrounds=str(backgrounds), foregrounds=str(foregrounds), size=48, canvas=48,
-        placements=3, validation_share=0.25, depth="none",
+    backgrounds, foregrounds = map(str, image_folders)
+    data = DataConfig(
+        backgrounds=backgrounds, foregrounds=foregrounds, size=48, canvas=48, placements=3,
+        validation_share=0.25, depth="none",
+    )  # fmt: skip
+    return MaskTrainConfig(
+        preset="tiny", device="cpu", precision="fp32", batch_size=8, steps=6, validate_every=3,
+        validation_samples=8, data=data,
     )  # fmt: skip
