@@ -50,7 +50,7 @@ def boundary_f(predicted: Tensor, truth: Tensor, tolerance: int | None = None) -
 def depth_metrics(depth: Tensor, truth: Tensor, *, low: float, high: float) -> DepthMetrics:
     """Return the usual metrics over all pixels, with both depths clipped to ``low..high``."""
     errors = DepthErrors()
-    errors.add(depth.clamp(low, high), truth.clamp(low, high))
+    errors.add(depth.clamp(low, high).reshape(1, -1), truth.clamp(low, high).reshape(1, -1))
     return errors.pooled()
 
 

@@ -1,142 +1,158 @@
-"""How well a depth network does on held-out rendered scenes and composites, beside two baselines.
+"""Scores of a depth network on held-out rendered scenes and composites, beside two baselines.
 
-The baselines know the training scenes' average: one depth for all pixels, and one depth for each
-row of the picture (far above, near below), which is what a network that looks at nothing but the
-position would say.
+    python -m training.depth.score compact
+
+The baselines predict the median depth of the training scenes, of all pixels or of each row (far
+above, near below): what a network would say that only knows the position.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+import tyro
 from numpy.typing import NDArray
 
-from evafast.depth import DenseDepth, DepthEstimator
-from training.depth import data
+from evafast.depth import DepthEstimator
+from evafast.system.cli import parse
+from evafast.system.console import Console, run_command
+from training.depth.cache import HELD_OUT, load
+from training.depth.data import half, paste
+from training.metrics import depth_metrics
 
 SCENES = 300
 THINGS = 200
 
 
 def measures(depth: NDArray[np.floating], truth: NDArray[np.floating]) -> dict[str, float]:
-    """The usual six over all pixels; depth is a share of ten metres, rms is in that unit too."""
-    depth = np.clip(depth, 0.01, 1.0)
-    truth = np.clip(truth, 0.01, 1.0)
-    ratio = np.maximum(depth / truth, truth / depth)
-    return {
-        "delta1": round(float(np.mean(ratio < 1.25)), 4),
-        "delta2": round(float(np.mean(ratio < 1.25**2)), 4),
-        "delta3": round(float(np.mean(ratio < 1.25**3)), 4),
-        "rel": round(float(np.mean(np.abs(depth - truth) / truth)), 4),
-        "rms": round(float(np.sqrt(np.mean((depth - truth) ** 2))), 4),
-        "log10": round(float(np.mean(np.abs(np.log10(depth / truth)))), 4),
-    }
+    """Return the usual six metrics; depth is a share of ten metres, clipped to 0.01..1."""
+    found = asdict(depth_metrics(_tensor(depth), _tensor(truth), low=0.01, high=1.0))
+    return {name: round(value, 4) for name, value in found.items() if name != "pixels"}
 
 
-def predict(model, rgb: NDArray[np.uint8], size: int = 8) -> NDArray[np.float32]:
-    """Relative depth (N, 112, 112) of pictures (N, 224, 224, 3), by network or estimator."""
-    out = []
-    with torch.inference_mode():
-        for start in range(0, len(rgb), size):
-            images = torch.from_numpy(np.ascontiguousarray(rgb[start : start + size]))
-            if isinstance(model, DenseDepth):
-                y = model(images.permute(0, 3, 1, 2).float() / 255)[:, 0].float().numpy()
-                out.append(1.0 / np.clip(y, 1.0, 100.0))
-            else:
-                out.append(model(images).depth.numpy()[:, 1::2, 1::2])
-    return np.concatenate(out)
+def _tensor(depth: NDArray[np.floating]) -> torch.Tensor:
+    return torch.from_numpy(np.array(depth))
 
 
-def held_out(cache: Path) -> tuple[dict, dict]:
-    """Held-out scenes and cut-outs; their seeds are beyond all training seeds."""
-    low = data.HELD_OUT
-    return (
-        data.load(cache, "scenes", range(low, low + SCENES)),
-        data.load(cache, "things", range(low, low + THINGS)),
-    )
+def predict(
+    estimator: DepthEstimator, rgb: NDArray[np.uint8], size: int = 8
+) -> NDArray[np.float32]:
+    """Return relative depth (n, 112, 112) of images (n, 224, 224, 3)."""
+    batches = torch.from_numpy(rgb).split(size)
+    return np.concatenate([estimator(images).depth.numpy()[:, 1::2, 1::2] for images in batches])
 
 
-def score(model, cache: Path) -> dict:
-    """Table of held-out results; see the module.
+def score(estimator: DepthEstimator, cache: Path, console: Console | None = None) -> dict[str, Any]:
+    """Score a network on held-out scenes and composites.
+
+    Parameters
+    ----------
+    estimator : DepthEstimator
+    cache : Path
+        Rendered scenes; missing ones are rendered.
+    console : Console, optional
+        Quiet by default.
 
     Returns
     -------
     dict
-        ``scenes`` and ``composites``, each with the network and both baselines; ``right_way``:
-        in which share of composites the pasted object's median depth lies on the true side of
-        what it hides, and by pixel.
+        ``scenes`` and ``composites``: metrics of the network and both baselines. ``right_way``:
+        share of composites in which the object's median depth is less than that of what it hides.
     """
-    scene, thing = held_out(cache)
+    held_out = range(HELD_OUT, HELD_OUT + SCENES)
+    scenes = load(cache, "scenes", held_out, console)
+    things = load(cache, "things", held_out[:THINGS], console)
     rng = np.random.default_rng(7)
     pasted = []
-    for i in range(len(scene["rgb"])):
-        k = i % len(thing["rgba"])
-        pasted.append(
-            data.paste(
-                scene["rgb"][i],
-                scene["y"][i].astype(np.float32),
-                thing["rgba"][k],
-                thing["relief"][k],
-                rng,
-            )
-        )
-    # what the baselines know: the mean of log depth in training scenes, whole and by row
-    train = data.load(cache, "scenes", range(0, 500))
-    logs = -np.log(train["y"][:, 1::2, 1::2].astype(np.float32))
-    row = np.exp(np.median(logs, axis=(0, 2)))[None, :, None]
+    for i, (rgb, y) in enumerate(zip(scenes["rgb"], scenes["y"], strict=True)):
+        k = i % THINGS
+        rgba, relief = things["rgba"][k], things["relief"][k]
+        pasted.append(paste(rgb, y.astype(np.float32), rgba, relief, rng))
+
+    logs = -np.log(
+        load(cache, "scenes", range(500), console)["y"][:, 1::2, 1::2].astype(np.float32)
+    )
     flat = np.exp(np.median(logs))
-    result: dict = {"scenes_count": len(scene["rgb"]), "size": "112x112 of 224x224 input"}
-    truth = 1.0 / np.stack([data.half(y.astype(np.float32)) for y in scene["y"]])
-    depth = predict(model, scene["rgb"])
-    result["scenes"] = _table(depth, truth, flat, row)
-    rooms = scene["indoors"]
-    result["scenes_indoors"] = measures(depth[rooms], truth[rooms])
-    result["scenes_outdoors"] = measures(depth[~rooms], truth[~rooms])
-    truth = 1.0 / np.stack([data.half(p.y) for p in pasted])
-    depth = predict(model, np.stack([p.rgb for p in pasted]))
-    result["composites"] = _table(depth, truth, flat, row)
-    mask = np.stack([p.mask[1::2, 1::2] for p in pasted])
-    result["composites_on_the_object"] = measures(depth[mask], truth[mask])
-    behind = predict(model, scene["rgb"])  # the network's own depth of what is hidden
-    right = [
-        np.median(depth[i][m]) < np.median(behind[i][m]) for i, m in enumerate(mask) if m.any()
-    ]
-    true_behind = 1.0 / np.stack([data.half(p.behind) for p in pasted])
-    strict = [
-        np.median(depth[i][m]) < np.median(true_behind[i][m]) for i, m in enumerate(mask) if m.any()
-    ]
-    result["right_way"] = {
-        "object_before_own_depth_of_hidden": round(float(np.mean(right)), 4),
-        "object_before_true_depth_of_hidden": round(float(np.mean(strict)), 4),
-        "count": len(right),
+    rows = np.exp(np.median(logs, axis=(0, 2)))[None, :, None]
+
+    def table(
+        depth: NDArray[np.float32], truth: NDArray[np.float32]
+    ) -> dict[str, dict[str, float]]:
+        return {
+            "network": measures(depth, truth),
+            "constant depth": measures(np.full_like(truth, flat), truth),
+            "vertical gradient": measures(np.broadcast_to(rows, truth.shape), truth),
+        }
+
+    truth = 1.0 / np.stack([half(y.astype(np.float32)) for y in scenes["y"]])
+    behind = predict(estimator, scenes["rgb"])
+    rooms = scenes["indoors"]
+    result: dict[str, Any] = {
+        "scenes_count": len(truth),
+        "size": "112x112 of 224x224 input",
+        "scenes": table(behind, truth),
+        "scenes_indoors": measures(behind[rooms], truth[rooms]),
+        "scenes_outdoors": measures(behind[~rooms], truth[~rooms]),
     }
-    return result
+    truth = 1.0 / np.stack([half(sample.y) for sample in pasted])
+    true_behind = 1.0 / np.stack([half(sample.behind) for sample in pasted])
+    masks = np.stack([sample.mask[1::2, 1::2] for sample in pasted])
+    depth = predict(estimator, np.stack([sample.rgb for sample in pasted]))
+    shown = [i for i, mask in enumerate(masks) if mask.any()]
 
+    def share_in_front(hidden: NDArray[np.float32]) -> float:
+        right = [np.median(depth[i][masks[i]]) < np.median(hidden[i][masks[i]]) for i in shown]
+        return round(float(np.mean(right)), 4)
 
-def _table(depth, truth, flat, row) -> dict[str, dict[str, float]]:
-    return {
-        "network": measures(depth, truth),
-        "constant depth": measures(np.full_like(truth, flat), truth),
-        "vertical gradient": measures(np.broadcast_to(row, truth.shape), truth),
+    return result | {
+        "composites": table(depth, truth),
+        "composites_on_the_object": measures(depth[masks], truth[masks]),
+        "right_way": {
+            "object_before_own_depth_of_hidden": share_in_front(behind),
+            "object_before_true_depth_of_hidden": share_in_front(true_behind),
+            "count": len(shown),
+        },
     }
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Score a weights file, as the pipeline runs it."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("model", help="compact, or a .safetensors file")
-    parser.add_argument("--cache", type=Path, default=Path("depth-cache"))
-    parser.add_argument("--precision", default="auto")
-    args = parser.parse_args(argv)
-    estimator = DepthEstimator.load(args.model, precision=args.precision)
-    print(json.dumps(score(estimator, args.cache), indent=1))
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the command.
+
+    Attributes
+    ----------
+    model : str
+        compact, or a .safetensors file.
+    cache : Path
+        Folder of rendered scenes.
+    precision : str
+        auto, fp32, bf16 or fp16.
+    """
+
+    model: tyro.conf.Positional[str]
+    cache: Path = Path("depth-cache")
+    precision: str = "auto"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+
+    def command() -> None:
+        options: Options = parse(
+            Options, arguments, prog="python -m training.depth.score",
+            description="Score a depth network on held-out scenes and composites.",
+        )  # fmt: skip
+        estimator = DepthEstimator.load(options.model, precision=options.precision)
+        print(json.dumps(score(estimator, options.cache, Console()), indent=1))
+
+    return run_command(command)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,51 +1,54 @@
-"""Draw pictures beside their predicted depth, near bright and far dark (colour map inferno).
+"""Draw images above their predicted depth: near is bright, far is dark.
 
-    python training/show_depth.py docs/depth.jpg                       # built-in pack and network
-    python training/show_depth.py out.jpg --pictures DIR --model FILE  # photographs as they are
+    python -m training.depth.show docs/depth.jpg                        # built-in pack and network
+    python -m training.depth.show out.jpg --pictures DIR --model FILE   # photographs as they are
 
-Composites come from the pack by the recipe, so the picture in the README is this command's output.
+The README's picture is this command's output.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+import tyro
 from numpy.typing import NDArray
 
 from evafast import Bank, DepthEstimator, Recipe, composite
-from evafast.errors import UsageError
+from evafast.depth.images import coloured as colorize_depth
+from evafast.errors import UsageError, quoted
+from evafast.system.cli import parse
+from evafast.system.console import run_command
 
 SIDE = 224
 GAP = 6
 
 
-def coloured(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Relative depth (H, W) to RGB: inverse depth, stretched from the picture's far to its near."""
-    near = 1.0 / np.clip(depth, 0.01, 1.0)
-    low, high = np.quantile(near, [0.01, 0.99])
-    shade = np.clip((near - low) / max(high - low, 1e-6), 0, 1) ** 0.6
-    return cv2.applyColorMap((shade * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+def depth_image(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return relative depth (h, w) as RGB, with more contrast in what is near than in the map."""
+    nearness = 1.0 / np.clip(depth, 0.01, 1.0)
+    low, high = np.quantile(nearness, [0.01, 0.99])
+    shade = np.clip((nearness - low) / max(high - low, 1e-6), 0, 1) ** 0.6
+    return colorize_depth(shade)[..., ::-1]
 
 
 def composites(count: int, seed: int) -> NDArray[np.uint8]:
-    """Composites over the built-in pack, spread evenly over its backgrounds: (N, 224, 224, 3)."""
+    """Return composites over the built-in pack, spread over its backgrounds: (n, 224, 224, 3)."""
     bank = Bank.builtin()
     recipe = Recipe.for_bank(bank, seed=seed)
-    step = len(recipe) // count
-    # a stride that is no multiple of a background's samples walks through the cut-outs too
-    indices = (np.arange(count) * (step + 20 * 37 + 3)) % len(recipe)
+    # The odd stride moves through the foregrounds as well.
+    indices = (np.arange(count) * (len(recipe) // count + 20 * 37 + 3)) % len(recipe)
     return np.asarray(composite(bank, recipe[indices], backend="numba", device="cpu").image)
 
 
-def pictures(folder: Path, count: int) -> NDArray[np.uint8]:
-    """Pictures of a folder, cut square and resized: (N, 224, 224, 3)."""
+def photographs(folder: Path, count: int) -> NDArray[np.uint8]:
+    """Return images of a folder, cropped square and resized: (n, 224, 224, 3)."""
     found = []
-    for path in sorted(p for p in folder.iterdir() if p.is_file()):
+    for path in sorted(folder.glob("*.*")):
         image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
         if image is not None:
             side = min(image.shape[:2])
@@ -53,14 +56,13 @@ def pictures(folder: Path, count: int) -> NDArray[np.uint8]:
             image = image[top : top + side, left : left + side]
             found.append(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
     if not found:
-        raise UsageError(f"--pictures: expected a folder of pictures, got none in {folder}")
-    return np.stack(
-        [found[i] for i in np.linspace(0, len(found) - 1, min(count, len(found))).astype(int)]
-    )
+        raise UsageError(f"pictures: expected a folder of images, got none in {quoted(folder)}")
+    chosen = np.linspace(0, len(found) - 1, min(count, len(found))).astype(int)
+    return np.stack([found[i] for i in chosen])
 
 
 def sheet(images: NDArray[np.uint8], depth: NDArray[np.float32], columns: int) -> NDArray[np.uint8]:
-    """Lay out each picture over its depth."""
+    """Return a page with every image above its depth."""
     rows = -(-len(images) // columns)
     pair = 2 * SIDE + GAP
     page = np.full((rows * (pair + GAP) + GAP, columns * (SIDE + GAP) + GAP, 3), 255, np.uint8)
@@ -68,35 +70,63 @@ def sheet(images: NDArray[np.uint8], depth: NDArray[np.float32], columns: int) -
         top, left = GAP + i // columns * (pair + GAP), GAP + i % columns * (SIDE + GAP)
         page[top : top + SIDE, left : left + SIDE] = image
         top += SIDE
-        page[top : top + SIDE, left : left + SIDE] = coloured(one)
+        page[top : top + SIDE, left : left + SIDE] = depth_image(one)
     return page
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Draw the sheet."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--model", default="compact")
-    parser.add_argument("--pictures", type=Path)
-    parser.add_argument("--count", type=int, default=10)
-    parser.add_argument("--columns", type=int, default=5)
-    parser.add_argument("--scale", type=float, default=0.75, help="size of the sheet")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args(argv)
-    if args.pictures:
-        images = pictures(args.pictures, args.count)
-    else:
-        images = composites(args.count, args.seed)
-    estimator = DepthEstimator.load(args.model)
-    depth = np.asarray(estimator(torch.from_numpy(images)).depth)
-    page = sheet(images, depth, args.columns)
-    page = cv2.resize(page, None, fx=args.scale, fy=args.scale, interpolation=cv2.INTER_AREA)
-    settings = [cv2.IMWRITE_JPEG_QUALITY, 82] if args.out.suffix in (".jpg", ".jpeg") else []
-    cv2.imwrite(str(args.out), page[..., ::-1], settings)
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the command.
+
+    Attributes
+    ----------
+    out : Path
+        Image file to write.
+    model : str
+        compact, or a weights file.
+    pictures : Path or None
+        Folder of photographs (default: composites of the built-in pack).
+    count : int
+        Images to draw.
+    columns : int
+        Images per row.
+    scale : float
+        Size of the page.
+    seed : int
+        Of the composites.
+    """
+
+    out: tyro.conf.Positional[Path]
+    model: str = "compact"
+    pictures: Path | None = None
+    count: int = 10
+    columns: int = 5
+    scale: float = 0.75
+    seed: int = 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+
+    def command() -> None:
+        options: Options = parse(
+            Options, arguments, prog="python -m training.depth.show",
+            description="Draw images above their predicted depth.",
+        )  # fmt: skip
+        if options.pictures is not None:
+            images = photographs(options.pictures, options.count)
+        else:
+            images = composites(options.count, options.seed)
+        depth = DepthEstimator.load(options.model)(torch.from_numpy(images)).depth.numpy()
+        page = sheet(images, depth, options.columns)
+        scale = options.scale
+        page = cv2.resize(page, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        jpeg = options.out.suffix in (".jpg", ".jpeg")
+        settings = [cv2.IMWRITE_JPEG_QUALITY, 82] if jpeg else []
+        cv2.imwrite(str(options.out), page[..., ::-1], settings)
+
+    return run_command(command)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -123,6 +123,17 @@ class MaskDepthModule(pl.LightningModule):
 
     # -- validation ------------------------------------------------------------------------------
 
+    def on_validation_epoch_start(self) -> None:
+        """Check the weights.
+
+        Raises
+        ------
+        RunError
+            If they are no longer finite.
+        """
+        if not all(bool(value.isfinite().all()) for value in self.model.state_dict().values()):
+            raise RunError("training: expected finite weights, got NaN; lower --rate")
+
     def validation_step(self, views: Views, number: int) -> None:
         """Score a batch; draw the first one."""
         logits, depth = self(views.background, views.composite)
@@ -134,15 +145,7 @@ class MaskDepthModule(pl.LightningModule):
             )
 
     def on_validation_epoch_end(self) -> None:
-        """Log the scores.
-
-        Raises
-        ------
-        RunError
-            If the weights are no longer finite.
-        """
-        if not all(bool(p.isfinite().all()) for p in self.model.parameters()):
-            raise RunError("training: expected finite weights, got NaN; lower --rate")
+        """Log the scores."""
         scores = {f"val/{k}": v for k, v in self.scores.compute().items()}
         self.log_dict(scores, sync_dist=False)
         self.log("val_iou", scores["val/iou"], prog_bar=True, logger=False)

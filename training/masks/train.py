@@ -19,7 +19,6 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 
 from evafast import UsageError
-from evafast.depth.precision import cpu_computes_bf16
 from evafast.errors import quoted
 from evafast.system.cli import parse
 from evafast.system.console import Console, duration, run_command, set_up_logging
@@ -36,6 +35,7 @@ from training.masks.data import (
 from training.masks.model import parameter_count
 from training.masks.module import MaskDepthModule
 from training.masks.pictures import sheet
+from training.precision import computes_bf16
 
 PROG = "python -m training.masks.train"
 CONFIG, LAST, BEST = "config.json", "last.ckpt", "best.ckpt"
@@ -199,15 +199,6 @@ def _status(trainer: pl.Trainer, module: pl.LightningModule) -> str:
         shown.append(f"{found['pace/share_waiting_for_data']:.1%} waiting for data")
     done = f"{module.progress:.0%}, {duration(module.trained_seconds)}"
     return f"step {trainer.global_step:,} ({done}): {', '.join(shown)}"
-
-
-def computes_bf16(precision: str, device: torch.device) -> bool:
-    """Return whether to compute in bfloat16; auto does where the hardware has it."""
-    if precision != "auto":
-        return precision == "bf16"
-    if device.type == "cpu":
-        return cpu_computes_bf16()
-    return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 # -- the command ---------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ def test_an_augmentation_is_added_by_one_registry_line(monkeypatch):
     def invert(views: Views, config: AugmentConfig) -> Views:
         return replace(views, composite=1 - views.composite)
 
-    with pytest.raises(UsageError, match="augment: expected geometry, .*, got 'invert'"):
+    with pytest.raises(UsageError, match=r"augment: expected geometry, .*, got 'invert'"):
         AugmentConfig(steps=("invert",))
     monkeypatch.setitem(AUGMENTATIONS, "invert", invert)
     config = AugmentConfig(steps=("invert",))
@@ -102,7 +102,7 @@ def test_an_augmentation_is_added_by_one_registry_line(monkeypatch):
 def test_strengths_out_of_range_are_refused():
     with pytest.raises(UsageError, match="augment flip: expected 0 to 1, got 2"):
         AugmentConfig(flip=2)
-    with pytest.raises(UsageError, match="augment hue: expected 0 to 0.5"):
+    with pytest.raises(UsageError, match=r"augment hue: expected 0 to 0\.5"):
         AugmentConfig(hue=0.6)
 
 
