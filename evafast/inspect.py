@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -19,84 +19,75 @@ if TYPE_CHECKING:
     from evafast.dataset.store import Store
     from evafast.inspection.verify import Report
 
-Dataset = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
-
 
 @dataclass(frozen=True, kw_only=True)
-class Stats:
-    """Print mean and pixel standard deviation of every kind of image.
+class Inspect:
+    """Options of every command.
 
     Attributes
     ----------
     dataset : str
         Folder or fsspec address.
-    json : bool
-        Print JSON.
     quiet : bool
         No progress.
     """
 
-    dataset: Dataset
-    json: bool = False
+    dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
     quiet: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preview:
+class Stats(Inspect):
+    """Print mean and pixel standard deviation of every kind of image.
+
+    Attributes
+    ----------
+    json : bool
+        Print JSON.
+    """
+
+    json: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview(Inspect):
     """Draw a contact sheet and a page to browse samples.
 
     Attributes
     ----------
-    dataset : str
-        Folder or fsspec address.
     out : Path or None
         PREFIX of PREFIX.png and PREFIX.html (default: DIR-preview).
     sheet : int
         Samples on the sheet.
     page : int
         Samples on the page.
-    quiet : bool
-        No progress.
     """
 
-    dataset: Dataset
     out: Path | None = None
     sheet: int = 12
     page: int = 96
-    quiet: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("sheet", "page"):
-            if getattr(self, name) < 1:
-                raise UsageError(
-                    f"{name}: expected at least 1, got {getattr(self, name)}; raise it"
-                )
+        _check_at_least(1, sheet=self.sheet, page=self.page)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verify:
+class Verify(Inspect):
     """Check every file; exit code 1 if something is wrong.
 
     Attributes
     ----------
-    dataset : str
-        Folder or fsspec address.
     recomposite : int
         Samples to regenerate and compare.
     no_decode : bool
         Check hashes and counts only.
-    quiet : bool
-        No progress.
     """
 
-    dataset: Dataset
     recomposite: int = 200
     no_decode: bool = False
-    quiet: bool = False
 
     def __post_init__(self) -> None:
-        if self.recomposite < 0:
-            raise UsageError(f"recomposite: expected 0 or more, got {self.recomposite}; raise it")
+        _check_at_least(0, recomposite=self.recomposite)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,16 +96,10 @@ class Repair(Verify):
 
     Attributes
     ----------
-    dataset : str
-        Folder or fsspec address.
-    recomposite : int
-        Samples to regenerate and compare.
-    no_decode : bool
-        Check hashes and counts only.
-    quiet : bool
-        No progress.
-    backgrounds, foregrounds : Path or None
-        Folders of the original run, for a damaged asset.
+    backgrounds : Path or None
+        Folder of the original run, for a damaged asset.
+    foregrounds : Path or None
+        Likewise.
     depth : str or None
         The original run's model, if its name alone does not find it.
     device : str
@@ -125,6 +110,12 @@ class Repair(Verify):
     foregrounds: Path | None = None
     depth: str | None = None
     device: str = "auto"
+
+
+def _check_at_least(least: int, **numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < least:
+            raise UsageError(f"{name}: expected at least {least}, got {number}; raise it")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -213,7 +204,12 @@ def _report(store: Store, given: Verify, console: Console) -> Report:
     return report
 
 
-_ACTIONS = {Stats: _stats, Preview: _preview, Verify: _verify, Repair: _repair}
+_ACTIONS: dict[type, Callable[[Any, Console], None]] = {
+    Stats: _stats,
+    Preview: _preview,
+    Verify: _verify,
+    Repair: _repair,
+}
 
 
 if __name__ == "__main__":

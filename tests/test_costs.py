@@ -121,7 +121,7 @@ def test_no_batch_waits_for_the_device(bank, encoding):
     with Operations() as operations:
         for batch in pipeline.batches(np.arange(24), 8):
             transfer.start(batch)
-    assert operations.seen["aten::cat"], "nothing was counted"
+    assert operations.seen, "nothing was counted"
     assert operations.count(WAITS) == 0, operations.seen
 
 

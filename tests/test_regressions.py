@@ -202,7 +202,7 @@ def test_errors_stay_one_line_whatever_names_hold(folders, tmp_path, capsys):
     [
         (["preview", "{}", "--sheet", "0"], 2, "sheet: expected at least 1"),
         (["preview", "{}", "--out", "no/such/folder/p"], 2, "cannot write"),
-        (["verify", "{}", "--recomposite", "-5"], 2, "expected 0 or more"),
+        (["verify", "{}", "--recomposite", "-5"], 2, "expected at least 0"),
     ],
 )
 def test_inspect_refuses_bad_options(stored, capsys, arguments, code, said):

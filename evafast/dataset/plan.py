@@ -7,7 +7,7 @@ only if its plan equals the one the folder was begun with.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,9 @@ Json = dict[str, Any]
 
 FORMAT_VERSION = 1
 """Version of what lands on disk; raised when readers must know."""
+
+_KEYS = {"format_version": "format", "samples_per_shard": "samples_per_part"}
+"""Keys on disk that differ from the field's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,19 +69,14 @@ class DepthEntry:
     batch_size: int
 
     def to_json(self) -> Json:
-        """Return plain values."""
-        return {
-            "model": self.model, **self.network, "kind": self.kind,
-            "metres_per_unit": self.metres_per_unit, "precision": self.precision,
-            "device": self.device, "input_size": self.input_size, "batch_size": self.batch_size,
-        }  # fmt: skip
+        """Return plain values, the network's in between."""
+        values = vars(self).copy()
+        return {"model": values.pop("model"), **values.pop("network"), **values}
 
     @classmethod
     def from_json(cls, values: Json) -> DepthEntry:
         """Return the entry that `to_json`, or `DepthEstimator.identity`, describes."""
-        names = ("model", "kind", "metres_per_unit", "precision", "device", "input_size",
-                 "batch_size")  # fmt: skip
-        own = {name: values[name] for name in names}
+        own = {f.name: values[f.name] for f in fields(cls) if f.name != "network"}
         return cls(**own, network={k: v for k, v in values.items() if k not in own})
 
 
@@ -122,6 +120,8 @@ class Plan:
         Versions of the package and of what lands on disk.
     """
 
+    evafast: str = __version__
+    format_version: int = FORMAT_VERSION
     seed: int
     placements: int
     samples: int
@@ -138,8 +138,6 @@ class Plan:
     depth_encoding: str | None
     backgrounds: tuple[BackgroundEntry, ...]
     foregrounds: tuple[ForegroundEntry, ...]
-    evafast: str = __version__
-    format_version: int = FORMAT_VERSION
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -189,23 +187,9 @@ class Plan:
 
     def to_json(self) -> Json:
         """Return plain values, in the order in which they are written."""
-        return {
-            "evafast": self.evafast,
-            "format": self.format_version,
-            "seed": self.seed,
-            "placements": self.placements,
-            "samples": self.samples,
-            "samples_in_recipe": self.samples_in_recipe,
-            "samples_per_part": self.samples_per_shard,
-            "canvas": self.canvas,
-            "preprocessing": self.preprocessing,
-            "layout": self.layout,
-            "image_format": self.image_format,
-            "quality": self.quality,
-            "encoder": self.encoder,
-            "mask": self.mask,
+        values = {_KEYS.get(f.name, f.name): getattr(self, f.name) for f in fields(self)}
+        return values | {
             "depth": self.depth and self.depth.to_json(),
-            "depth_encoding": self.depth_encoding,
             "backgrounds": [vars(entry) for entry in self.backgrounds],
             "foregrounds": [vars(entry) for entry in self.foregrounds],
         }
@@ -213,17 +197,12 @@ class Plan:
     @classmethod
     def from_json(cls, values: Json) -> Plan:
         """Return the plan that `to_json` describes."""
-        same = ("evafast", "seed", "placements", "samples", "samples_in_recipe", "canvas",
-                "preprocessing", "layout", "image_format", "quality", "encoder", "mask",
-                "depth_encoding")  # fmt: skip
-        return cls(
-            **{name: values[name] for name in same},
-            format_version=values["format"],
-            samples_per_shard=values["samples_per_part"],
-            depth=values["depth"] and DepthEntry.from_json(values["depth"]),
-            backgrounds=tuple(BackgroundEntry(**entry) for entry in values["backgrounds"]),
-            foregrounds=tuple(ForegroundEntry(**entry) for entry in values["foregrounds"]),
-        )
+        own = {f.name: values[_KEYS.get(f.name, f.name)] for f in fields(cls)}
+        return cls(**own | {
+            "depth": values["depth"] and DepthEntry.from_json(values["depth"]),
+            "backgrounds": tuple(BackgroundEntry(**entry) for entry in values["backgrounds"]),
+            "foregrounds": tuple(ForegroundEntry(**entry) for entry in values["foregrounds"]),
+        })  # fmt: skip
 
 
 def first_difference(there: Any, expected: Any, path: str = "") -> str | None:

@@ -1,12 +1,13 @@
-"""Pixel statistics as exact integer sums, so that they add up the same in any order.
+"""Pixel statistics as exact integer sums, which add up the same in any order.
 
-The standard deviation is that of the pixels: the spread of single values around the mean of all.
+The standard deviation is that of single pixel values around the mean of all.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 
 
 @njit(nogil=True, cache=True)
-def _add_up(images, total, squares):  # pragma: no cover - compiled
-    """Add up the columns of 8-bit images, in as few bits as hold the sums: more fit a vector."""
+def _add_up(images: Any, total: Any, squares: Any) -> None:  # pragma: no cover - compiled
+    """Add up the columns of 8-bit images, in the narrowest integers that hold the sums."""
     rows, columns = images.shape[1:]
     sums = np.zeros(columns, np.uint16)  # of 256 rows: at most 65,280
     powers = np.zeros(columns, np.uint32)
@@ -37,7 +38,7 @@ def _add_up(images, total, squares):  # pragma: no cover - compiled
 
 @dataclass
 class PixelSums:
-    """Sums and sums of squares of integer pixels, a channel each.
+    """Sums and sums of squares of integer pixels, per channel.
 
     Attributes
     ----------
@@ -46,7 +47,7 @@ class PixelSums:
     pixels : int
         Pixels added, over all images.
     total, squares : tuple of int
-        Sum of values and of squared values, one a channel.
+        Sum of values and of squared values, one per channel.
     """
 
     images: int = 0
@@ -77,7 +78,7 @@ class PixelSums:
             tuple(a + b for a, b in zip(self.squares, other.squares, strict=True)),
         )
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         """Return the sums as plain values."""
         return {
             "images": self.images, "pixels": self.pixels,
@@ -85,7 +86,7 @@ class PixelSums:
         }  # fmt: skip
 
     @classmethod
-    def from_json(cls, values: dict) -> PixelSums:
+    def from_json(cls, values: dict[str, Any]) -> PixelSums:
         """Return sums from what `to_json` gave."""
         return cls(
             values["images"], values["pixels"], tuple(values["total"]), tuple(values["squares"])
@@ -105,7 +106,7 @@ class PixelSums:
 
 
 class PixelCounter:
-    """Adds up the pixels of a batch, some images at a time: whichever are at hand.
+    """Adds up the pixels of a batch, a few images at a time.
 
     Parameters
     ----------

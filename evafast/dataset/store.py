@@ -13,65 +13,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, TypeAlias, cast
 
 from evafast.errors import RunError, UsageError, quoted
 
 WORKING_FOLDER = ".evafast"
 """Holds a run's plan, journal, lock and unfinished files; afterwards only the manifest's copy."""
-
-
-class NewFile(Protocol):
-    """A file being written; it appears when it is committed, or never."""
-
-    def write(self, data: bytes) -> int:
-        """Append bytes."""
-
-    def commit(self) -> None:
-        """Make the file appear under its name, flushed to the disk."""
-
-    def discard(self) -> None:
-        """Drop the file; does nothing after `commit`."""
-
-
-class Store(Protocol):
-    """Where a dataset lies. Names are relative paths with ``/``."""
-
-    def one_line_errors(self) -> Any:
-        """Return a context that turns errors of the file system into a `RunError` of one line."""
-
-    def read(self, name: str) -> bytes:
-        """Return a file's bytes; FileNotFoundError if it is missing."""
-
-    def read_range(self, name: str, offset: int, size: int) -> bytes:
-        """Return `size` bytes of a file from `offset` on."""
-
-    def open(self, name: str) -> BinaryIO:
-        """Open a file for reading."""
-
-    def exists(self, name: str) -> bool:
-        """Return whether a complete file is there."""
-
-    def size(self, name: str) -> int:
-        """Return a file's size in bytes."""
-
-    def names(self) -> list[str]:
-        """Return the names of all files, sorted, except those of the working folder."""
-
-    def create(self, name: str) -> NewFile:
-        """Start writing a file."""
-
-    def write(self, name: str, data: bytes) -> None:
-        """Write a small file atomically."""
-
-    def clear_working_folder(self, keep: str) -> None:
-        """Empty the working folder, which only evafast writes, except for one file."""
-
-    def locked(self) -> Any:
-        """Return a context that holds the dataset for this process.
-
-        The lock ends with the process, however that ends. UsageError if another run holds it.
-        """
 
 
 def open_store(out: str | os.PathLike[str]) -> Store:
@@ -116,7 +63,7 @@ def _one_line_errors(where: str) -> Iterator[None]:
 
 
 class LocalStore:
-    """A folder on this machine; see `Store`."""
+    """A folder on this machine. Names of files are relative paths with ``/``."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -129,7 +76,7 @@ class LocalStore:
         return str(self.root)
 
     def one_line_errors(self) -> Any:
-        """See `Store`."""
+        """Return a context that turns errors of the file system into a `RunError` of one line."""
         return _one_line_errors(str(self.root))
 
     def path(self, name: str) -> Path:
@@ -137,29 +84,29 @@ class LocalStore:
         return self.root / name
 
     def read(self, name: str) -> bytes:
-        """See `Store`."""
+        """Return a file's bytes; FileNotFoundError if it is missing."""
         return self.path(name).read_bytes()
 
     def read_range(self, name: str, offset: int, size: int) -> bytes:
-        """See `Store`."""
+        """Return `size` bytes of a file from `offset` on."""
         with open(f"{self.root}/{name}", "rb", buffering=0) as stream:
             stream.seek(offset)
             return stream.read(size)
 
     def open(self, name: str) -> BinaryIO:
-        """See `Store`."""
+        """Open a file for reading."""
         return self.path(name).open("rb")
 
     def exists(self, name: str) -> bool:
-        """See `Store`."""
+        """Return whether a complete file is there."""
         return self.path(name).is_file()
 
     def size(self, name: str) -> int:
-        """See `Store`."""
+        """Return a file's size in bytes."""
         return self.path(name).stat().st_size
 
     def names(self) -> list[str]:
-        """See `Store`."""
+        """Return the names of all files, sorted, except those of the working folder."""
         found = []
         for parent, folders, files in os.walk(self.root):
             if parent == str(self.root):
@@ -169,17 +116,17 @@ class LocalStore:
             found += [os.path.relpath(os.path.join(parent, f), self.root) for f in files]
         return sorted(name.replace(os.sep, "/") for name in found)
 
-    def create(self, name: str) -> NewFile:
-        """See `Store`."""
+    def create(self, name: str) -> _NewLocalFile:
+        """Start writing a file; it appears when it is committed, or never."""
         return _NewLocalFile(self, name)
 
     def write(self, name: str, data: bytes) -> None:
-        """See `Store`."""
+        """Write a small file atomically."""
         with creating(self, name) as file:
             file.write(data)
 
     def clear_working_folder(self, keep: str) -> None:
-        """See `Store`."""
+        """Empty the working folder, which only evafast writes, except for one file."""
         for entry in self.path(WORKING_FOLDER).iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
@@ -188,7 +135,13 @@ class LocalStore:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """See `Store`."""
+        """Hold the dataset for this process; the lock ends with the process, however that ends.
+
+        Raises
+        ------
+        UsageError
+            If another run holds it.
+        """
         from filelock import FileLock, Timeout
 
         with self.one_line_errors():
@@ -236,7 +189,7 @@ class _NewLocalFile:
 
 
 class RemoteStore:
-    """A folder at an fsspec address; see `Store`. Nothing locks it: only one run may write it."""
+    """A folder at an fsspec address. Nothing locks it: only one run may write it."""
 
     def __init__(self, url: str) -> None:
         import fsspec
@@ -261,18 +214,18 @@ class RemoteStore:
         self.__dict__.update(state, _streams=threading.local())
 
     def one_line_errors(self) -> Any:
-        """See `Store`."""
+        """See `LocalStore`."""
         return _one_line_errors(self._url)
 
     def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}" if name else self._root
 
     def read(self, name: str) -> bytes:
-        """See `Store`."""
+        """See `LocalStore`."""
         return cast(bytes, self._files.cat_file(self._path(name)))
 
     def read_range(self, name: str, offset: int, size: int) -> bytes:
-        """See `Store`; streams stay open, one per thread, for fsspec to read ahead in them."""
+        """See `LocalStore`; streams stay open, one per thread, for fsspec to read ahead in them."""
         streams = self._streams.__dict__
         if name not in streams:
             streams[name] = self.open(name)
@@ -280,19 +233,19 @@ class RemoteStore:
         return cast(bytes, streams[name].read(size))
 
     def open(self, name: str) -> BinaryIO:
-        """See `Store`."""
+        """See `LocalStore`."""
         return cast(BinaryIO, self._files.open(self._path(name), "rb"))
 
     def exists(self, name: str) -> bool:
-        """See `Store`."""
+        """See `LocalStore`."""
         return bool(self._files.isfile(self._path(name)))
 
     def size(self, name: str) -> int:
-        """See `Store`."""
+        """See `LocalStore`."""
         return int(self._files.size(self._path(name)))
 
     def names(self) -> list[str]:
-        """See `Store`."""
+        """See `LocalStore`."""
         root = self._root.rstrip("/") + "/"
         try:
             found = [path.removeprefix(root) for path in self._files.find(self._root)]
@@ -300,8 +253,8 @@ class RemoteStore:
             return []
         return sorted(name for name in found if not name.startswith(WORKING_FOLDER + "/"))
 
-    def create(self, name: str) -> NewFile:
-        """See `Store`."""
+    def create(self, name: str) -> _NewRemoteFile:
+        """See `LocalStore`."""
         path = self._path(name)
         with self.one_line_errors():
             self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
@@ -314,12 +267,12 @@ class RemoteStore:
                 ) from None
 
     def write(self, name: str, data: bytes) -> None:
-        """See `Store`."""
+        """See `LocalStore`."""
         with creating(self, name) as file:
             file.write(data)
 
     def clear_working_folder(self, keep: str) -> None:
-        """See `Store`."""
+        """See `LocalStore`."""
         kept = (self._path(keep), self._path(keep).lstrip("/"))
         for path in self._files.find(self._path(WORKING_FOLDER)):
             if path not in kept:
@@ -350,3 +303,10 @@ class _NewRemoteFile:
         if not self._committed:
             with suppress(Exception):
                 self._stream.discard()
+
+
+Store: TypeAlias = LocalStore | RemoteStore
+"""Where a dataset lies; both kinds have the same methods."""
+
+NewFile: TypeAlias = _NewLocalFile | _NewRemoteFile
+"""A file being written: ``write``, then ``commit`` or ``discard``."""

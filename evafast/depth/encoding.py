@@ -1,22 +1,19 @@
 """Depth maps as 8- or 16-bit integers, and back.
 
 minmax8
-    Each image's own minimum becomes 0 and its maximum 255; a code is ``floor(255 * t + 0.5)`` with
+    Each image's minimum becomes 0 and its maximum 255; a code is ``floor(255 * t + 0.5)`` with
     ``t = (depth - low) / (high - low)``, all in float32. A constant map is all 0. Decoding gives
     ``low * (1 - t) + high * t`` with ``t = code / 255``: low and high come back exactly, everything
     else within half a step, ``(high - low) / 510``, and float32 rounding.
 metric16
-    Whole millimetres in uint16, rounded half up. 0 means "no measurement" and stands for depths
-    that are not positive or not finite; positive ones saturate at 1 mm and 65,535 mm. Every code
-    decodes to a float32 depth that encodes to the same code; unsaturated depths come back within
-    0.5 mm.
+    Whole millimetres in uint16, rounded half up. 0 means "no measurement" and encodes depths that
+    are not positive or not finite; positive ones saturate at 1 mm and 65,535 mm. Every code decodes
+    to a float32 depth that encodes to the same code; unsaturated depths come back within 0.5 mm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal, cast
 
 import torch
@@ -29,21 +26,20 @@ ENCODINGS: tuple[Encoding, ...] = ("minmax8", "metric16")
 
 _MILLIMETRES = 1000.0
 _LARGEST = 65535.0
-_TOGETHER = 4  # maps that a CPU's cache holds through all steps of encoding
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedDepth:
-    """Codes of a batch of depth maps and all that decoding needs.
+    """Codes of a batch of depth maps, with what decoding needs.
 
-    Parameters
+    Attributes
     ----------
     codes : Tensor, uint8 or uint16, (N, H, W)
     low, high : Tensor, float32, (N,)
-        Each image's smallest and largest depth before encoding, in the estimator's unit.
+        Smallest and largest depth of each image before encoding, in the estimator's unit.
     encoding : {"minmax8", "metric16"}
     metres_per_unit : float or None
-        Metres in one unit of depth; None for minmax8 of a model without a known scale.
+        Metres in one unit of depth; None for minmax8 of a model with unknown scale.
     """
 
     codes: Tensor
@@ -54,28 +50,26 @@ class EncodedDepth:
 
 
 def check_encoding(encoding: str, metres_per_unit: float | None) -> None:
-    """Refuse an encoding that does not exist or that the model's depth cannot have.
-
-    Raises
-    ------
-    UsageError
-        If the name is unknown, or metric16 is asked of depth without a known scale in metres.
-    """
+    """Raise `UsageError` if an encoding is unknown, or is metric16 for depth of unknown scale."""
     if encoding not in ENCODINGS:
-        raise UsageError(f"depth encoding: expected {' or '.join(ENCODINGS)}, got {encoding!r}")
+        raise UsageError(
+            f"depth encoding: expected {' or '.join(ENCODINGS)}, got {encoding!r}; choose one"
+        )
     if encoding == "metric16" and metres_per_unit is None:
         raise UsageError(
-            "depth encoding: metric16 expected depth in metres, got a model without a known scale; "
+            "depth encoding: metric16 expected depth in metres, got a model of unknown scale; "
             "use minmax8, or a metric model such as nyu or kitti"
         )
     if metres_per_unit is not None and not metres_per_unit > 0:
-        raise UsageError(f"metres per unit: expected a number > 0, got {metres_per_unit!r}")
+        raise UsageError(
+            f"metres per unit: expected a number > 0, got {metres_per_unit!r}; NYU: 10, KITTI: 80"
+        )
 
 
 def encode(
     depth: Tensor, encoding: str = "minmax8", metres_per_unit: float | None = None
 ) -> EncodedDepth:
-    """Encode a batch of depth maps on their own device.
+    """Encode a batch of depth maps, on their device.
 
     Parameters
     ----------
@@ -95,48 +89,41 @@ def encode(
         If the encoding does not fit (see `check_encoding`), or depth is not float32 (N, H, W).
     """
     check_encoding(encoding, metres_per_unit)
-    if depth.ndim != 3 or depth.dtype != torch.float32 or not depth[:1].numel():
+    if depth.ndim != 3 or depth.dtype != torch.float32 or not depth.numel():
         raise UsageError(
-            f"depth: expected float32 (N, H, W), not empty, got {depth.dtype} {tuple(depth.shape)}"
+            f"depth: expected non-empty float32 (N, H, W), got {depth.dtype} "
+            f"{tuple(depth.shape)}; convert it"
         )
-    kind: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]] = _minmax8
-    if encoding == "metric16":
-        assert metres_per_unit is not None
-        kind = partial(_metric16, metres_per_unit=metres_per_unit)
-    together = _TOGETHER if depth.device.type == "cpu" else len(depth)
-    parts = [kind(part) for part in depth.split(together)]
-    codes, low, high = (torch.cat(each) for each in zip(*parts, strict=True))
-    return EncodedDepth(
-        codes=codes,
-        low=low,
-        high=high,
-        encoding=cast(Encoding, encoding),
-        metres_per_unit=metres_per_unit,
-    )
-
-
-def _minmax8(depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     low, high = torch.aminmax(depth.flatten(1), dim=1)
-    span = high - low
+    if encoding == "minmax8":
+        codes = _minmax8(depth, low, high)
+    else:
+        assert metres_per_unit is not None
+        codes = _metric16(depth, metres_per_unit)
+    return EncodedDepth(
+        codes=codes, low=low, high=high, encoding=cast(Encoding, encoding),
+        metres_per_unit=metres_per_unit,
+    )  # fmt: skip
+
+
+def _minmax8(depth: Tensor, low: Tensor, high: Tensor) -> Tensor:
     # A constant map divides 0 by 1; one with NaN or infinity has t = NaN, which becomes 0.
-    span = torch.where(span > 0, span, 1.0)
+    span = torch.where(high > low, high - low, 1.0)
     t = (depth - low[:, None, None]).div_(span[:, None, None])
     t.mul_(255.0).add_(0.5).floor_().nan_to_num_(0.0, 0.0, 0.0).clamp_(0, 255)
-    return t.to(torch.uint8), low, high
+    return t.to(torch.uint8)
 
 
-def _metric16(depth: Tensor, metres_per_unit: float) -> tuple[Tensor, Tensor, Tensor]:
-    low, high = torch.aminmax(depth.flatten(1), dim=1)
-    # float64: float32 cannot hold 0.5 mm steps' ties everywhere below 65.5 m times the scale.
+def _metric16(depth: Tensor, metres_per_unit: float) -> Tensor:
+    # float64, because float32 does not represent every multiple of 0.5 mm below 65.5 m.
     millimetres = depth.double().mul_(metres_per_unit * _MILLIMETRES)
     millimetres.add_(0.5).floor_().clamp_(1.0, _LARGEST)
     measured = torch.isfinite(depth) & (depth > 0)
-    codes = torch.where(measured, millimetres, 0.0).to(torch.int32).to(torch.uint16)
-    return codes, low, high
+    return torch.where(measured, millimetres, 0.0).to(torch.int32).to(torch.uint16)
 
 
 def decode(encoded: EncodedDepth) -> Tensor:
-    """Return float32 (N, H, W) depth in the estimator's unit; see the module for how exactly."""
+    """Return depth, float32 (N, H, W), in the estimator's unit; accuracy: see the module."""
     if encoded.encoding == "minmax8":
         t = encoded.codes.float() / 255.0
         return encoded.low[:, None, None] * (1.0 - t) + encoded.high[:, None, None] * t

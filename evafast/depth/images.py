@@ -1,4 +1,4 @@
-"""Pictures in and out: RGB files, 16-bit depth PNGs, colour maps."""
+"""RGB images in; 16-bit depth PNGs and the project's depth colour map out."""
 
 from __future__ import annotations
 
@@ -7,21 +7,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from evafast.errors import RunError, UsageError, quoted
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
-
-def read_rgb(path: Path) -> np.ndarray:
-    """Return a picture as uint8 (H, W, 3), EXIF orientation applied.
-
-    Raises
-    ------
-    UsageError
-        If it cannot be read as a picture.
-    """
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """Return an image file as uint8 (H, W, 3), upright by its EXIF orientation."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -29,40 +22,38 @@ def read_rgb(path: Path) -> np.ndarray:
                 return np.array(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning) as error:
         text = " ".join(str(error).split())
-        raise UsageError(f"{quoted(path)}: expected a picture, got {quoted(text)}") from error
+        raise UsageError(
+            f"{quoted(path)}: expected an image, got {quoted(text)}; omit or replace it"
+        ) from error
 
 
-def write_png(path: Path, pixels: np.ndarray) -> None:
-    """Write uint8 or uint16 (H, W), or uint8 BGR (H, W, 3), by way of a temporary name.
-
-    Raises
-    ------
-    RunError
-        If it cannot be written.
-    """
-    done, data = cv2.imencode(".png", pixels)
+def write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+    """Write uint8 or uint16 (H, W), or uint8 RGB (H, W, 3), under a temporary name first."""
+    for_opencv = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
     part = path.with_name(path.name + ".part")
     try:
-        if not done:
-            raise OSError("the PNG encoder failed")
-        part.write_bytes(data.tobytes())
+        part.write_bytes(cv2.imencode(".png", for_opencv)[1].tobytes())
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise RunError(
-            f"{quoted(path)}: expected to write it, got {error.strerror or error}; free the disk or "
-            "give another --out"
+            f"{quoted(path)}: expected to write it, got {error.strerror or error}; free disk space "
+            "or choose another --out"
         ) from error
 
 
-def coloured(nearness: np.ndarray) -> np.ndarray:
-    """Return uint8 BGR (H, W, 3): bright is near (inferno, perceptually uniform).
+def colorize_depth(depth: NDArray[np.floating], kind: str = "relative") -> NDArray[np.uint8]:
+    """Return depth as RGB, uint8 (H, W, 3): near is bright, far is dark (inferno).
 
     Parameters
     ----------
-    nearness : array, float, (H, W)
-        Any scale; the smallest value is drawn darkest, the largest brightest.
+    depth : array, float, (H, W)
+        Any scale: the map's own range becomes the whole colour map.
+    kind : {"relative", "inverse", "metric"}
+        `DepthEstimator.kind`: larger is nearer in inverse depth only.
     """
+    nearness = depth if kind == "inverse" else -depth
     low, high = float(nearness.min()), float(nearness.max())
     t = (nearness - low) / (high - low) if high > low else np.zeros_like(nearness)
-    return cv2.applyColorMap(np.floor(t * 255 + 0.5).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    bgr = cv2.applyColorMap(np.floor(t * 255 + 0.5).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    return np.ascontiguousarray(bgr[..., ::-1])

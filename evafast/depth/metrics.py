@@ -1,7 +1,7 @@
-"""The usual measures of monocular depth (Eigen, Puhrsch and Fergus, 2014).
+"""The standard metrics of monocular depth (Eigen, Puhrsch and Fergus, 2014).
 
-With p the prediction and g the ground truth, in metres, over the pixels where both are positive:
-delta_k is the part with ``max(p / g, g / p) < 1.25 ** k``, rel is ``mean(|p - g| / g)``, rms is
+With p the prediction and g the ground truth, over the pixels whose truth is positive: delta_k is
+the fraction with ``max(p / g, g / p) < 1.25 ** k``, rel is ``mean(|p - g| / g)``, rms is
 ``sqrt(mean((p - g) ** 2))`` and log10 is ``mean(|log10 p - log10 g|)``.
 """
 
@@ -17,7 +17,7 @@ from evafast.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class DepthMetrics:
-    """Measures over ``pixels`` pixels (or, averaged, over images)."""
+    """Metrics over ``pixels`` pixels; rms is in the unit of the depths."""
 
     delta1: float
     delta2: float
@@ -29,75 +29,76 @@ class DepthMetrics:
 
 
 class DepthErrors:
-    """Sums over a set of images, from which both usual averages come.
+    """Error sums of a stream of batches, from which both usual averages are computed.
 
-    Papers differ: some pool all pixels of the set, some average each image's figures. delta, rel
-    and log10 hardly differ between the two, rms does (0.55 against 0.47 for the authors' nyu.h5).
+    Papers differ: some pool all pixels, some average the metrics of each image. delta, rel and
+    log10 hardly differ between the two, rms does (0.55 against 0.47 for the authors' nyu.h5).
     """
 
     def __init__(self) -> None:
         self._sums: list[Tensor] = []
 
     def add(self, prediction: Tensor, truth: Tensor, valid: Tensor | None = None) -> None:
-        """Add one image.
+        """Add a batch.
 
         Parameters
         ----------
-        prediction, truth : Tensor, float, any one shape
-            Metres. Pixels without positive, finite truth do not count.
-        valid : Tensor, bool, same shape, optional
+        prediction, truth : Tensor, float, (N, ...)
+            N images, on one device and in one unit. Pixels without positive, finite truth do not
+            count.
+        valid : Tensor, bool, (N, ...), optional
             Pixels that count.
 
         Raises
         ------
         UsageError
-            If shapes differ, no pixel counts, or a prediction that counts is not positive.
+            If shapes differ, an image has no pixel that counts, or a prediction that counts is not
+            positive and finite.
         """
-        if prediction.shape != truth.shape:
+        if prediction.shape != truth.shape or truth.ndim < 2:
             raise UsageError(
-                f"prediction: expected the ground truth's shape {tuple(truth.shape)}, "
-                f"got {tuple(prediction.shape)}"
+                f"prediction and truth: expected one shape (N, ...), got {tuple(prediction.shape)} "
+                f"and {tuple(truth.shape)}; resize one, or add an axis"
             )
         counted = torch.isfinite(truth) & (truth > 0)
         if valid is not None:
             counted &= valid
-        p, g = prediction[counted].double(), truth[counted].double()
-        if not p.numel():
-            raise UsageError("ground truth: expected positive depths, got none; leave the image out")
-        if not bool((p > 0).all()):
-            raise UsageError("prediction: expected positive depths, got zero, negative or NaN ones")
+        # Pixels that do not count become 1 and 1, whose errors are 0.
+        p = torch.where(counted, prediction, 1.0).double().flatten(1)
+        g = torch.where(counted, truth, 1.0).double().flatten(1)
+        pixels = counted.flatten(1).sum(1)
+        if not bool((pixels > 0).all()):
+            raise UsageError("ground truth: expected positive depths, got none; omit the image")
+        if not bool((torch.isfinite(p) & (p > 0)).all()):
+            raise UsageError(
+                "prediction: expected positive finite depths, got others; clamp the prediction"
+            )
         ratio = torch.maximum(p / g, g / p)
-        terms = [(ratio < 1.25**k).double() for k in (1, 2, 3)]
+        terms = [counted.flatten(1) & (ratio < 1.25**k) for k in (1, 2, 3)]
         terms += [(p - g).abs() / g, (p - g).square(), (p.log10() - g.log10()).abs()]
-        self._sums.append(torch.stack([*(t.sum() for t in terms), p.new_tensor(p.numel())]).cpu())
+        sums = [term.sum(1).double() for term in terms]
+        self._sums.append(torch.stack([*sums, pixels.double()], 1).cpu())
 
     def __len__(self) -> int:
-        return len(self._sums)
+        return sum(map(len, self._sums))
 
     def pooled(self) -> DepthMetrics:
-        """Return the measures over all pixels of all images."""
-        return _metrics(self._stacked().sum(0)[None])
+        """Return the metrics over all pixels of all images."""
+        return _metrics(self._joined().sum(0, keepdim=True))
 
     def per_image(self) -> DepthMetrics:
-        """Return the mean over images of each image's measures."""
-        return _metrics(self._stacked())
+        """Return the mean over images of each image's metrics."""
+        return _metrics(self._joined())
 
-    def _stacked(self) -> Tensor:
+    def _joined(self) -> Tensor:
         if not self._sums:
-            raise UsageError("evaluation: expected at least one image, got none")
-        return torch.stack(self._sums)
+            raise UsageError("evaluation: expected at least one image, got none; add one")
+        return torch.cat(self._sums)
 
 
 def _metrics(sums: Tensor) -> DepthMetrics:
     means = sums[:, :6] / sums[:, 6:]
     means[:, 4] = means[:, 4].sqrt()
-    delta1, delta2, delta3, rel, rms, log10 = means.mean(0).tolist()
-    return DepthMetrics(
-        delta1=delta1,
-        delta2=delta2,
-        delta3=delta3,
-        rel=rel,
-        rms=rms,
-        log10=log10,
-        pixels=int(sums[:, 6].sum()),
-    )
+    names = ("delta1", "delta2", "delta3", "rel", "rms", "log10")
+    values = dict(zip(names, means.mean(0).tolist(), strict=True))
+    return DepthMetrics(**values, pixels=int(sums[:, 6].sum()))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from evafast.dataset.reader import StoredDataset, open_dataset
-from evafast.depth.images import coloured
+from evafast.depth.images import colorize_depth
 from evafast.errors import UsageError, quoted
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -99,7 +99,7 @@ def first_samples(dataset: StoredDataset, count: int) -> list[Shown]:
         if batch.depth is not None:
             assert plan.depth
             depth = batch.depth[i, 0].numpy()
-            images["depth"] = coloured(depth if plan.depth.kind == "inverse" else -depth)[..., ::-1]
+            images["depth"] = colorize_depth(depth, plan.depth.kind)
         foreground = plan.foregrounds[p.foreground[i]]
         caption = (
             f"{quoted(foreground.name)[1:-1]}{' (mirrored)' if foreground.mirrored else ''} on "

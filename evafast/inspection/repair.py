@@ -100,18 +100,8 @@ def repair(
                 console=console or Console(quiet=True),
             )  # fmt: skip
         done += [f"shard {number}" for number in sorted(shards)]
-        done += sorted(rest - _names_in(dataset, shards))
+        done += sorted(rest & {f.name for f in report.damage if f.shard is None})
     return done
-
-
-def _names_in(dataset: StoredDataset, shards: set[int]) -> set[str]:
-    """Return the names of the files that only shards have, and of their samples."""
-    return {
-        name
-        for number in shards
-        for record in dataset.manifest.shards[number].files
-        for name in (record.file, *dataset.plan.sample_names(dataset.plan.shard(number)))
-    }
 
 
 def _restore_manifest(store: Store) -> str:

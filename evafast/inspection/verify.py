@@ -16,6 +16,7 @@ from evafast.dataset.codec import decode_image
 from evafast.dataset.formats import open_format
 from evafast.dataset.manifest import MANIFEST_COPY, FileRecord, intact_manifest, read_manifest
 from evafast.dataset.naming import MANIFEST
+from evafast.dataset.plan import BackgroundEntry, ForegroundEntry
 from evafast.dataset.reader import StoredDataset
 from evafast.errors import RunError, UsageError, quoted
 from evafast.inspection.stats import statistics
@@ -189,10 +190,9 @@ def exported_assets(dataset: StoredDataset) -> Iterator[tuple[str, NDArray[np.ui
     None in place of the pixels if the file is missing or they are not those in the manifest.
     """
     plan, names = dataset.plan, dataset.names
-    for file, entry in (
-        *zip(names.background_files(), plan.backgrounds, strict=True),
-        *zip(names.foreground_files(), plan.foregrounds, strict=True),
-    ):
+    files = (*names.background_files(), *names.foreground_files())
+    entries: tuple[BackgroundEntry | ForegroundEntry, ...] = (*plan.backgrounds, *plan.foregrounds)
+    for file, entry in zip(files, entries, strict=True):
         try:
             pixels = dataset.read_asset(file)
         except RunError:

@@ -12,8 +12,8 @@ import tyro
 
 from evafast.errors import UsageError
 
-_RULE = re.compile(r"[─━]{8,}")
-_FRAME = re.compile(r"[│╭╮╰╯─━┃]")
+_FRAME = re.compile(r"[│╭╮╰╯]")
+_RULE = re.compile(r"─+|-{8,}")
 _registry = tyro.constructors.ConstructorRegistry()
 
 
@@ -70,6 +70,7 @@ def parse(
                 config=(
                     tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes,
                     tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff,
+                    tyro.conf.DisallowNone,
                 ),
             )  # fmt: skip
     except SystemExit as stop:
@@ -79,13 +80,12 @@ def parse(
 
 
 def _usage_error(stop: SystemExit, printed: str, prog: str) -> UsageError:
-    """Return the config's own error, or the first paragraph of the frame that tyro printed."""
+    """Return the config's own error, or the first paragraph that tyro printed below its title."""
     cause: BaseException | None = stop
     while cause is not None:
         if isinstance(cause, UsageError):
             return cause
         cause = cause.__cause__ or cause.__context__
-    lines = printed.splitlines()
-    body = lines[1:] if lines and lines[0].startswith("╭") else lines
-    text = " ".join(_FRAME.sub(" ", _RULE.split("\n".join(body))[0]).split())
+    paragraphs = [" ".join(p.split()) for p in _RULE.split(_FRAME.sub(" ", printed))]
+    text = [p for p in paragraphs if p][1].partition(" Got errors:")[0]
     return UsageError(f"{text.rstrip('.')}; see {prog} --help")

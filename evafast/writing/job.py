@@ -156,7 +156,7 @@ def make_plan(
         quality=codec.quality if codec.image_format == "jpeg" else None,
         encoder=codec.encoder,
         mask=config.mask,
-        depth=depth and DepthEntry.from_json({**depth.identity(), "batch_size": batch_size}),
+        depth=_depth_entry(depth, batch_size) if depth else None,
         depth_encoding=config.depth_encoding if depth else None,
         backgrounds=tuple(
             BackgroundEntry(name=name, sha256=digest)
@@ -171,6 +171,10 @@ def make_plan(
             for i, digest in enumerate(hashes["foregrounds"])
         ),
     )  # fmt: skip
+
+
+def _depth_entry(depth: DepthEstimator, batch_size: int) -> DepthEntry:
+    return DepthEntry.from_json({**depth.identity(), "batch_size": batch_size})
 
 
 def load_bank(config: GenerateConfig) -> Bank:
@@ -190,7 +194,7 @@ def _load_depth(
 
     depth = DepthEstimator.load(
         config.depth, device=choice.device, precision=config.precision,
-        input_size=config.depth_input, compile=config.compile,
+        input_size=config.depth_input, compile=config.compile, progress=console.progress,
     )  # fmt: skip
     check_encoding(config.depth_encoding, depth.metres_per_unit)
     return depth

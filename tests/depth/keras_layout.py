@@ -1,4 +1,4 @@
-"""What Keras files of DenseDepth look like, written down apart from the code under test."""
+"""The layouts of Keras files of DenseDepth, stated independently of the code under test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 
 Weights = dict[str, dict[str, np.ndarray]]
 BN = ("gamma", "beta", "moving_mean", "moving_variance")
-CONV_NESTED = ("conv1/conv", "conv1/bn", "conv1/relu")  # current Keras: conv1_conv, ...
 
 
 def layout(
@@ -138,13 +137,13 @@ def graph(
 
 
 def write(
-    path: Path, weights: Weights, *, style: str, config: str | None = None, pieces: int = 1
+    path: Path, weights: Weights, *, style: str, config: str | None = None, parts: int = 1
 ) -> None:
     """Write weights as Keras would.
 
     Styles: ``old`` (Keras 2.2.4 under h5py 2: |S bytes, ``:0``, nested ``conv1/conv``), ``new``
     (Keras 3: str, no suffix, ``conv1_conv``), ``numbered`` (``.weights.h5``).
-    ``config`` makes it a whole model; ``pieces`` splits layer_names as Keras does beyond 64 kB.
+    ``config`` makes it a whole model; ``parts`` splits layer_names as Keras does beyond 64 kB.
     """
     with h5py.File(path, "w") as file:
         if style == "numbered":
@@ -169,10 +168,10 @@ def write(
             return layer if style == "old" else layer.replace("/", "_")
 
         names = ["input_1", *map(spelled, weights)]
-        if pieces == 1:
+        if parts == 1:
             root.attrs["layer_names"] = listed(names)
         else:
-            for i, part in enumerate(np.array_split(np.array(names), pieces)):
+            for i, part in enumerate(np.array_split(np.array(names), parts)):
                 root.attrs[f"layer_names{i}"] = listed(list(map(str, part)))
         root.create_group("input_1").attrs["weight_names"] = listed([])
         for layer, arrays in weights.items():

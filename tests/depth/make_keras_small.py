@@ -29,7 +29,7 @@ def main() -> None:
             keras_reference.fill(model, weights)
             *skips, output = keras_reference.stages(keras, model, images)
             arrays[f"output_inner{int(inner)}_align{int(align)}"] = output
-            # Every eighth channel of the skips: enough to tell, small enough to keep.
+            # Every eighth channel of the skips: enough to detect a difference, yet small.
             arrays |= {f"stage{i}": stage[..., ::8] for i, stage in enumerate(skips)}
     arrays["keras_version"] = np.array(f"{keras.__version__} {keras.backend.backend()}")
     np.savez_compressed(Path(__file__).parent / "data" / "keras_small.npz", **arrays)

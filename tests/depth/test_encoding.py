@@ -81,7 +81,7 @@ def test_metric16_is_within_half_a_millimetre():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("metric16", None), "model without a known scale"),
+        (("metric16", None), "a model of unknown scale"),
         (("metric16", 0.0), "expected a number > 0"),
         (("minmax16", None), "expected minmax8 or metric16"),
     ],
@@ -97,7 +97,7 @@ def test_refuses_encodings_that_do_not_fit(arguments, message):
     "depth", [torch.rand(2, 2), torch.rand(1, 2, 2).double(), torch.zeros(0, 2, 2)]
 )
 def test_refuses_other_tensors(depth):
-    with pytest.raises(UsageError, match="expected float32"):
+    with pytest.raises(UsageError, match="expected non-empty float32"):
         encode(depth)
 
 

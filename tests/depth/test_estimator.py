@@ -15,9 +15,13 @@ from small_network import random_network
 
 from evafast.depth.densedepth.network import relative_depth
 from evafast.depth.densedepth.weights import save_safetensors
-from evafast.depth.estimator import DepthEstimator, check_finite
-from evafast.depth.geometry import fitted_size
-from evafast.depth.precision import cpu_computes_bf16, resolve_precision
+from evafast.depth.estimator import (
+    DepthEstimator,
+    check_finite,
+    cpu_computes_bf16,
+    resolve_precision,
+)
+from evafast.depth.models import fitted_size
 from evafast.errors import RunError, UsageError
 
 
@@ -69,7 +73,7 @@ def test_batch_does_not_matter(file, precision):
     images = photographs(205)  # more than one pass
     whole = estimator(images).depth
     for part in (slice(0, 1), slice(3, 5), slice(200, 205)):
-        # oneDNN may choose by batch size: to rounding, and on this network in fact to the bit.
+        # oneDNN may choose a kernel by batch size; on this network the bits are in fact equal.
         torch.testing.assert_close(estimator(images[part]).depth, whole[part], rtol=1e-5, atol=1e-6)
     assert torch.equal(estimator(images[:1]).depth, whole[:1])
 
@@ -154,7 +158,7 @@ def test_one_bad_pixel_is_enough(file, monkeypatch):
     assert maps.finite.tolist() == [False, True]
 
 
-def test_identity_is_json_and_tells_models_apart(estimator, file, tmp_path):
+def test_identity_is_json_and_distinguishes_models(estimator, file, tmp_path):
     identity = estimator.identity()
     assert json.loads(json.dumps(identity)) == identity
     assert identity["model"] == "small.safetensors"
@@ -212,7 +216,7 @@ def test_refuses_other_options(file, options, message):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_that_is_not_there(file):
-    with pytest.raises(UsageError, match="0 usable CUDA devices"):
+    with pytest.raises(UsageError, match="got 0 CUDA devices"):
         DepthEstimator.load(file, device="cuda")
 
 

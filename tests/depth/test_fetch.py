@@ -3,75 +3,47 @@
 from __future__ import annotations
 
 import http.server
+import io
+import subprocess
+import sys
 import threading
 
 import keras_layout
 import pytest
+from tqdm import tqdm
 
 from evafast.depth.densedepth import fetch
-from evafast.depth.densedepth.fetch import Source, fetched
+from evafast.depth.densedepth.fetch import fetched
 from evafast.depth.densedepth.weights import load_weights
 from evafast.errors import RunError, UsageError
+from evafast.system.console import Console
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves ``content``; ``faults`` is taken one a request."""
+    """Serves ``content``; each request takes one of ``faults``."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.content = b""
         self.faults: list[str] = []
-        self.requests: list[tuple[str | None, int]] = []
-        self.validators = True
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_address[1]}/nyu.h5"
+        self.requests = 0
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
     server: Server
 
     def log_message(self, *_):
         pass
 
     def do_GET(self):
+        self.server.requests += 1
         fault = self.server.faults.pop(0) if self.server.faults else ""
-        content, start = self.server.content, 0
-        asked = self.headers.get("Range")
-        etag = f'"{hash(content)}"'
-        status = 200
-        if fault.isdigit():
-            status, content = int(fault), b"sorry"
-        elif asked and self.headers.get("If-Range") == etag and fault != "no ranges":
-            start, status = int(asked.removeprefix("bytes=").removesuffix("-")), 206
-        self.server.requests.append((asked, status))
-        body = content[start:]
-        self.send_response(status)
-        if status == 206:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        if self.server.validators:
-            self.send_header("ETag", etag)
-        if fault == "no length":
-            self.send_header("Connection", "close")
-        else:
+        body = self.server.content
+        self.send_response(int(fault) if fault.isdigit() else 200)
+        if fault != "no length":
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body[: len(body) // 2] if fault == "cut" else body)
-        if fault:
-            self.close_connection = True
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -83,153 +55,136 @@ def weights_file(tmp_path_factory):
 
 
 @pytest.fixture
-def source(server, weights_file, monkeypatch):
+def server(weights_file, monkeypatch):
+    server = Server()
     server.content = weights_file
-    source = Source(url=server.url, size=len(weights_file))
-    monkeypatch.setitem(fetch.SOURCES, "nyu", source)
-    return source
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    monkeypatch.setattr(fetch, "URL", f"http://127.0.0.1:{server.server_address[1]}/{{name}}.h5")
+    monkeypatch.setitem(fetch.SIZES, "nyu", len(weights_file))
+    monkeypatch.setattr(fetch, "RETRIES", 1)
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
-def test_fetches_once_and_loads_by_name(home, server, source):
-    seen = []
-    path = fetched("nyu", progress=lambda done, total: seen.append((done, total)))
+def names(folder):
+    return {path.name for path in folder.iterdir() if path.suffix != ".lock"}
+
+
+def test_fetches_once_and_loads_by_name(home, server, capsys):
+    path = fetched("nyu", progress=Console().progress)
     assert path == home / "nyu.h5"
     assert path.read_bytes() == server.content
-    assert seen[-1] == (len(server.content), len(server.content))
     weights = load_weights("nyu")
     assert weights.metres_per_unit == 10
     assert weights.sha256 == (home / "nyu.h5.sha256").read_text().split()[0]
-    assert len(server.requests) == 1
-    assert {p.name for p in home.iterdir()} == {"nyu.h5", "nyu.h5.sha256", "nyu.h5.lock"}
+    assert server.requests == 1
+    assert names(home) == {"nyu.h5", "nyu.h5.sha256"}
+    assert "Downloading" not in capsys.readouterr().err
 
 
-def test_changed_file_is_refused(home, source):
+def test_progress_counts_the_bytes(home, server):
+    bars = []
+
+    def progress(description, total, *, unit):
+        bars.append(tqdm(desc=description, total=total, unit=unit, file=io.StringIO()))
+        return bars[-1]
+
+    fetched("nyu", progress=progress)
+    (bar,) = bars
+    assert (bar.n, bar.total, bar.unit) == (len(server.content), len(server.content), "B")
+
+
+def test_changed_file_is_refused(home, server):
     path = fetched("nyu")
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    with pytest.raises(UsageError, match="as recorded at the first fetch"):
+    with pytest.raises(UsageError, match="expected the recorded SHA-256"):
         load_weights("nyu")
 
 
-def test_file_put_there_by_hand_serves_offline(home, server, source):
+def test_file_placed_by_hand_is_used_offline(home, server):
     home.mkdir(parents=True)
     (home / "nyu.h5").write_bytes(server.content)
     assert fetched("nyu", offline=True) == home / "nyu.h5"
-    assert (home / "nyu.h5.sha256").exists()
+    assert names(home) == {"nyu.h5", "nyu.h5.sha256"}
     assert not server.requests
 
 
-def test_offline_says_where_to_put_the_file(home, server, source):
+def test_offline_says_where_to_put_the_file(home, server):
     with pytest.raises(UsageError) as error:
         fetched("nyu", offline=True)
     assert str(home / "nyu.h5") in str(error.value)
-    assert server.url in str(error.value)
+    assert fetch.URL.format(name="nyu") in str(error.value)
     assert "\n" not in str(error.value)
     assert not server.requests
 
 
-def test_lost_connection_is_resumed(home, server, source):
-    server.faults = ["cut", "cut"]
+@pytest.mark.parametrize("fault", ["cut", "503", "429"])
+def test_fetches_again_after_a_passing_failure(home, server, fault):
+    server.faults = [fault]
     assert fetched("nyu").read_bytes() == server.content
-    half = len(server.content) // 2
-    assert [status for _, status in server.requests] == [200, 206, 206]
-    assert server.requests[1][0] == f"bytes={half}-"
+    assert server.requests == 2
+    assert names(home) == {"nyu.h5", "nyu.h5.sha256"}
 
 
-def test_resumes_in_a_later_run(home, server, source):
-    server.faults = ["cut", "404"]
-    with pytest.raises(RunError, match="404"):
-        fetched("nyu")
-    assert (home / "nyu.h5.part").stat().st_size == len(server.content) // 2
-    assert fetched("nyu").read_bytes() == server.content
-    assert server.requests[-1][1] == 206
-
-
-def test_restarts_where_the_server_cannot_resume(home, server, source):
-    server.faults = ["cut", "no ranges"]
-    assert fetched("nyu").read_bytes() == server.content
-    assert [status for _, status in server.requests] == [200, 200]
-
-
-def test_restarts_without_a_validator(home, server, source):
-    server.validators = False
-    server.faults = ["cut"]
-    assert fetched("nyu").read_bytes() == server.content
-    assert server.requests == [(None, 200), (None, 200)]
-
-
-def test_restarts_when_the_file_changed_meanwhile(home, server, source):
-    whole = server.content
-    server.content = bytes(len(whole))
-    server.faults = ["cut", "404"]
-    with pytest.raises(RunError):
-        fetched("nyu")
-    server.content = whole
-    assert fetched("nyu").read_bytes() == whole
-
-
-def test_gives_up_after_some_attempts(home, server, source):
-    server.validators = False
-    server.faults = ["cut"] * 20
-    with pytest.raises(RunError, match="connection was lost") as error:
+@pytest.mark.parametrize("fault", ["cut", "503"])
+def test_gives_up_after_the_retries(home, server, fault):
+    server.faults = [fault] * 5
+    with pytest.raises(RunError, match="try again") as error:
         fetched("nyu")
     assert "\n" not in str(error.value)
-    assert not (home / "nyu.h5").exists()
-    assert 2 <= len(server.requests) <= 10
+    assert server.requests == 2
+    assert not names(home)
 
 
-def test_server_error_is_tried_again(home, server, source):
-    server.faults = ["503"]
-    assert fetched("nyu").read_bytes() == server.content
-
-
-def test_missing_file(home, server, source):
+def test_missing_file_is_not_retried(home, server):
     server.faults = ["404"]
     with pytest.raises(RunError, match="HTTP 404") as error:
         fetched("nyu")
     assert str(home / "nyu.h5") in str(error.value)
-    assert len(server.requests) == 1
+    assert server.requests == 1
 
 
 @pytest.mark.parametrize("length", ["", "no length"])
-def test_wrong_file(home, server, source, length):
+def test_wrong_file(home, server, monkeypatch, length):
     server.content = b"<html>a login page</html>"
     server.faults = [length]
-    with pytest.raises(RunError, match="not HDF5"):
+    monkeypatch.setitem(fetch.SIZES, "nyu", None)
+    with pytest.raises(RunError, match="file signature not found"):
         fetched("nyu")
-    assert not (home / "nyu.h5").exists()
-    assert not (home / "nyu.h5.part").exists()
+    assert not names(home)
 
 
-def test_truncated_file_with_a_truthful_length(home, server, source, monkeypatch):
+@pytest.mark.parametrize("length", ["", "no length"])
+def test_truncated_file(home, server, monkeypatch, length):
     server.content = server.content[:-1000]
-    with pytest.raises(RunError, match=f"bytes instead of {source.size}"):
+    server.faults = [length, length]
+    with pytest.raises(RunError, match=f"bytes instead of {fetch.SIZES['nyu']:,}"):
         fetched("nyu")
-    with pytest.raises(RunError, match="truncated HDF5"):
-        fetched("nyu", source=Source(url=server.url))
-    assert not (home / "nyu.h5").exists()
+    monkeypatch.setitem(fetch.SIZES, "nyu", None)
+    with pytest.raises(RunError, match="truncated file"):
+        fetched("nyu")
+    assert not names(home)
 
 
-def test_truncated_file_without_a_length(home, server, source):
-    server.content = server.content[:-1000]
-    server.faults = ["no length"]
-    with pytest.raises(RunError, match="truncated HDF5"):
-        fetched("nyu", source=Source(url=server.url))
+def test_no_server(home, server, monkeypatch):
+    monkeypatch.setattr(fetch, "URL", "http://127.0.0.1:9/{name}.h5")
+    with pytest.raises(RunError, match="refused") as error:
+        fetched("nyu")
+    assert "\n" not in str(error.value)
 
 
-def test_no_server(home, source):
-    with pytest.raises(RunError, match="refused"):
-        fetched("nyu", source=Source(url="http://127.0.0.1:9/nyu.h5"))
-
-
-def test_unwritable_cache(home, source, tmp_path):
-    (tmp_path / "home").write_text("a file in the folder's place")
+def test_unwritable_cache(home, server, tmp_path):
+    (tmp_path / "home").write_text("a file in place of the folder")
     with pytest.raises(RunError, match="EVAFAST_HOME"):
         fetched("nyu")
 
 
-def test_two_runs_at_once_fetch_once(home, server, source):
+def test_concurrent_runs_fetch_once(home, server):
     paths = []
     threads = [threading.Thread(target=lambda: paths.append(fetched("nyu"))) for _ in range(4)]
     for thread in threads:
@@ -237,7 +192,7 @@ def test_two_runs_at_once_fetch_once(home, server, source):
     for thread in threads:
         thread.join()
     assert paths == [home / "nyu.h5"] * 4
-    assert len(server.requests) == 1
+    assert server.requests == 1
 
 
 def test_cache_folder(monkeypatch):
@@ -246,3 +201,11 @@ def test_cache_folder(monkeypatch):
     assert str(fetch.weights_folder()) == "/somewhere/evafast/weights"
     monkeypatch.setenv("EVAFAST_HOME", "/else")
     assert str(fetch.weights_folder()) == "/else/weights"
+
+
+def test_nothing_of_the_network_is_imported_for_local_weights():
+    code = (
+        "import sys; from evafast.depth import DepthEstimator; DepthEstimator.load('compact');"
+        "assert not {'pooch', 'requests'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -62,10 +62,10 @@ def load(folder, suffix="", **options):
     )
 
 
-@pytest.mark.parametrize(("told", "kind"), [("relative", "inverse"), ("metric", "metric")])
-def test_depth_anything(tmp_path, images, told, kind):
+@pytest.mark.parametrize(("recorded", "kind"), [("relative", "inverse"), ("metric", "metric")])
+def test_depth_anything(tmp_path, images, recorded, kind):
     normal = {"do_normalize": True, "image_mean": MEAN, "image_std": STD, "ensure_multiple_of": 14}
-    model = saved(depth_anything(told), tmp_path, do_rescale=True, **normal)
+    model = saved(depth_anything(recorded), tmp_path, do_rescale=True, **normal)
     estimator = load(tmp_path)
     assert estimator.kind == kind
     assert estimator.metres_per_unit == (1.0 if kind == "metric" else None)
@@ -89,7 +89,7 @@ def test_depth_anything(tmp_path, images, told, kind):
     assert json.loads(json.dumps(identity)) == identity
     assert identity["kind"] == kind
     if kind == "inverse":
-        with pytest.raises(UsageError, match="without a known scale"):
+        with pytest.raises(UsageError, match="a model of unknown scale"):
             check_encoding("metric16", estimator.metres_per_unit)
 
 
@@ -138,7 +138,7 @@ def test_unknown_models(tmp_path):
         load(tmp_path / "nothing")
     assert "\n" not in str(error.value)
     transformers.ResNetConfig().save_pretrained(tmp_path)
-    with pytest.raises(UsageError, match="whose depth is known"):
+    with pytest.raises(UsageError, match="of known kind"):
         load(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "no-such-model"}')
     with pytest.raises(UsageError, match="depth-estimation model"):

@@ -1,4 +1,4 @@
-"""Measures and the NYU protocol, against values computed by hand."""
+"""Metrics and the NYU protocol, against values computed by hand."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from evafast.depth.metrics import DepthErrors
 from evafast.errors import RunError, UsageError
 
 
-def test_measures_by_hand():
+def test_metrics_by_hand():
     errors = DepthErrors()
     # Ratios 1, 1.25 (not below 1.25), 1.5 and 2.5; the fifth pixel has no truth.
-    prediction = torch.tensor([[1.0, 2.5, 3.0, 4.0, 9.0]])
-    truth = torch.tensor([[1.0, 2.0, 2.0, 10.0, 0.0]])
+    prediction = torch.tensor([[[1.0, 2.5, 3.0, 4.0, 9.0]]])
+    truth = torch.tensor([[[1.0, 2.0, 2.0, 10.0, 0.0]]])
     errors.add(prediction, truth)
     m = errors.pooled()
     assert (m.delta1, m.delta2, m.delta3, m.pixels) == (0.25, 0.75, 0.75, 4)
@@ -31,16 +31,31 @@ def test_measures_by_hand():
 
 def test_pooled_and_per_image_differ_as_stated():
     errors = DepthErrors()
-    errors.add(torch.tensor([1.0, 1.0]), torch.tensor([1.0, 1.0]))
-    errors.add(torch.tensor([6.0, 6.0]), torch.tensor([2.0, 2.0]))
+    errors.add(torch.tensor([[1.0, 1.0], [6.0, 6.0]]), torch.tensor([[1.0, 1.0], [2.0, 2.0]]))
+    assert len(errors) == 2
     assert errors.pooled().rms == pytest.approx(math.sqrt(8))
     assert errors.per_image().rms == pytest.approx(2)
     assert errors.pooled().delta1 == errors.per_image().delta1 == 0.5
 
 
+def test_batching_does_not_matter():
+    generator = torch.Generator().manual_seed(0)
+    prediction, truth = 0.1 + torch.rand(2, 7, 1, 5, 6, generator=generator)
+    truth[2, 0, 1:] = 0
+    valid = torch.rand(7, 1, 5, 6, generator=generator) < 0.8
+    whole, parts = DepthErrors(), DepthErrors()
+    whole.add(prediction, truth, valid)
+    for part in (slice(0, 3), slice(3, 7)):
+        parts.add(prediction[part], truth[part], valid[part])
+    assert len(parts) == len(whole) == 7
+    assert parts.pooled() == whole.pooled()
+    assert parts.per_image() == whole.per_image()
+    assert whole.pooled().pixels == int((valid & (truth > 0)).sum())
+
+
 def test_swapped_arguments_show():
     one, other = DepthErrors(), DepthErrors()
-    prediction, truth = torch.tensor([2.0]), torch.tensor([1.0])
+    prediction, truth = torch.tensor([[2.0]]), torch.tensor([[1.0]])
     one.add(prediction, truth)
     other.add(truth, prediction)
     assert one.pooled().rel == 1.0
@@ -52,12 +67,14 @@ def test_refusals():
     with pytest.raises(UsageError, match="at least one image"):
         errors.pooled()
     with pytest.raises(UsageError, match="shape"):
-        errors.add(torch.ones(2), torch.ones(3))
+        errors.add(torch.ones(1, 2), torch.ones(1, 3))
+    with pytest.raises(UsageError, match="add an axis"):
+        errors.add(torch.ones(2), torch.ones(2))
     with pytest.raises(UsageError, match="got none"):
-        errors.add(torch.ones(2), torch.zeros(2))
-    for bad in (0.0, -1.0, math.nan):
+        errors.add(torch.ones(2, 2), torch.tensor([[1.0, 1.0], [0.0, 0.0]]))
+    for bad in (0.0, -1.0, math.nan, math.inf):
         with pytest.raises(UsageError, match="positive"):
-            errors.add(torch.tensor([bad]), torch.ones(1))
+            errors.add(torch.tensor([[bad]]), torch.ones(1, 1))
 
 
 class Ramp:
@@ -93,7 +110,7 @@ def test_scale_must_be_known_and_depth_finite():
         predict_metres(estimator, torch.zeros(1, 2, 4, 3, dtype=torch.uint8))
 
 
-@pytest.mark.parametrize("layout", ["pictures", "npy", "archive"])
+@pytest.mark.parametrize("layout", ["png", "npy", "archive"])
 def test_eigen_crop_and_folders(tmp_path, layout):
     truth = np.full((2, 480, 640), 5.0, np.float32)
     rows, columns = EIGEN_CROP
@@ -134,10 +151,10 @@ def test_folders_that_do_not_fit(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "depth").mkdir()
     cv2.imwrite(str(tmp_path / "images/a.png"), np.zeros((6, 8, 3), np.uint8))
-    with pytest.raises(UsageError, match=r"16-bit PNG"):
+    with pytest.raises(UsageError, match="16-bit grey PNG"):
         evaluate(Ramp(), tmp_path)
     cv2.imwrite(str(tmp_path / "depth/a.png"), np.zeros((6, 8), np.uint8))
-    with pytest.raises(UsageError, match=r"16-bit PNG"):
+    with pytest.raises(UsageError, match="16-bit grey PNG"):
         evaluate(Ramp(), tmp_path)
     cv2.imwrite(str(tmp_path / "depth/a.png"), np.full((6, 8), 1000, np.uint16))
     with pytest.raises(UsageError, match="480 x 640"):

@@ -1,4 +1,4 @@
-"""The authors' Keras DenseDepth as this package's network: which variant it is, and its tensors."""
+"""The authors' Keras DenseDepth as a `DenseDepth`: its variant and its tensors."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from evafast.depth.densedepth.keras_h5 import KerasFile, inbound, open_keras
+from evafast.depth.densedepth.keras_h5 import KerasFile, inbound, open_keras, refusal
 from evafast.depth.densedepth.network import DenseDepth, DenseDepthConfig
-from evafast.depth.densedepth.state import load_state
 from evafast.errors import UsageError, quoted
 
 _TORCH_NAME = {
@@ -25,6 +24,7 @@ _TORCH_NAME = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
+_OTHER = "use a file of DenseDepth"
 
 
 def load_keras(
@@ -32,49 +32,45 @@ def load_keras(
 ) -> DenseDepth:
     """Return the network of a Keras DenseDepth file, float32, in eval mode.
 
-    The variant comes from the file's graph where it has one, from the tensors' shapes otherwise,
-    and from the arguments where neither tells; what is then still unknown is as in the authors'
-    nyu.h5.
+    The variant comes from the file's graph if there is one, otherwise from the tensors' shapes and
+    the arguments; what remains unknown is as in the authors' nyu.h5.
 
     Parameters
     ----------
     path : str or Path
-        Whole model or weights only, of any Keras (see `keras_h5`).
+        Whole model or weights only, of any Keras version (see `keras_h5`).
     inner_activation, align_corners : bool, optional
         See `DenseDepthConfig`. No file records ``align_corners`` of the authors' own layer.
 
     Raises
     ------
     UsageError
-        If the file is not such a network's, a tensor is missing, left over or wrongly shaped, or an
-        argument contradicts the file.
+        If the file is not of such a network, a tensor is missing, unexpected or of the wrong shape,
+        or an argument contradicts the file.
     """
     name = quoted(path)
     with open_keras(path) as file:
-        found = _shapes_variant(file, name)
+        variant = _shapes_variant(file, name)
         recorded = _graph_variant(file.layers, name) if file.layers is not None else {}
-        flags = {"inner_activation": inner_activation, "align_corners": align_corners}
-        for flag, expected in flags.items():
-            if expected is not None and recorded.get(flag, expected) != expected:
-                raise UsageError(
-                    f"{name}: {flag}: expected {expected}, got a file that records {recorded[flag]}; "
-                    "leave the option out"
-                )
-        found |= {flag: value for flag, value in flags.items() if value is not None} | recorded
+        for flag, value in (
+            ("inner_activation", inner_activation),
+            ("align_corners", align_corners),
+        ):
+            if value is not None:
+                if recorded.get(flag, value) != value:
+                    what = f"a file that records {recorded[flag]}"
+                    raise refusal(f"{name}: {flag}", str(value), what, "omit the option")
+                variant[flag] = value
         try:
-            with torch.device(
-                "meta"
-            ):  # shapes only: nothing is allocated for a file that does not fit
-                model = DenseDepth(DenseDepthConfig(**found))
+            with torch.device("meta"):  # shapes only: a file that does not fit allocates nothing
+                model = DenseDepth(DenseDepthConfig(**variant | recorded))
         except UsageError as error:
-            raise UsageError(f"{name}: expected DenseDepth's shapes, got others ({error})") from error
-        tensors = _tensors(file, model, name)
-    load_state(model, tensors, name)
-    return model.eval()
+            raise refusal(name, "DenseDepth's shapes", f"others ({error})", _OTHER) from error
+        return model.assign(_tensors(file, model, name), name)
 
 
 def keras_names(model: DenseDepth) -> Iterator[tuple[str, nn.Module]]:
-    """Yield every weighted layer with the name that Keras gives it."""
+    """Yield every layer that has weights, with its name in Keras."""
     encoder, decoder = model.encoder, model.decoder
     yield "conv1_conv", encoder.conv
     yield "conv1_bn", encoder.bn
@@ -103,7 +99,7 @@ def _roles(module: nn.Module) -> tuple[str, ...]:
 
 
 def _tensors(file: KerasFile, model: DenseDepth, name: str) -> dict[str, torch.Tensor]:
-    left = set(file.weights)
+    unexpected = set(file.weights)
     datasets: dict[str, h5py.Dataset] = {}
     prefixes = {module: prefix for prefix, module in model.named_modules()}
     for layer, module in keras_names(model):
@@ -113,20 +109,16 @@ def _tensors(file: KerasFile, model: DenseDepth, name: str) -> dict[str, torch.T
             # Keras keeps kernels as (height, width, in, out).
             expected = (*shape[2:], shape[1], shape[0]) if role == "kernel" else shape
             if dataset.shape != expected:
-                raise UsageError(
-                    f"{name}: tensor {layer}/{role}: expected shape {expected}, got {dataset.shape}; "
-                    "the file is of another network"
+                raise refusal(
+                    f"{name}: tensor {layer}/{role}", f"shape {expected}", dataset.shape, _OTHER
                 )
-            left.discard((layer, role))
+            unexpected.discard((layer, role))
             datasets[f"{prefixes[module]}.{_TORCH_NAME[role]}"] = dataset
-    if left:
-        raise UsageError(
-            f"{name}: expected DenseDepth's tensors only, got {quoted('/'.join(min(left)))} left "
-            f"over "
-            f"({len(left)} in all); the file is of another network"
-        )
+    if unexpected:
+        what = f"{quoted('/'.join(min(unexpected)))} ({len(unexpected)} unexpected in all)"
+        raise refusal(name, "only DenseDepth's tensors", what, _OTHER)
     tensors = {}
-    for key, dataset in datasets.items():
+    for key, dataset in datasets.items():  # after all shapes are known to fit
         values = np.asarray(dataset[()], dtype=np.float32)
         values = values.transpose(3, 2, 0, 1) if values.ndim == 4 else values
         tensors[key] = torch.from_numpy(np.ascontiguousarray(values))
@@ -136,19 +128,16 @@ def _tensors(file: KerasFile, model: DenseDepth, name: str) -> dict[str, torch.T
 def _dataset(file: KerasFile, layer: str, role: str, name: str) -> h5py.Dataset:
     dataset = file.weights.get((layer, role))
     if dataset is None:
-        raise UsageError(
-            f"{name}: expected tensor {layer}/{role}, got none; the file is of another network"
-        )
+        raise refusal(name, f"tensor {layer}/{role}", "none", _OTHER)
     return dataset
 
 
 def _shapes_variant(file: KerasFile, name: str) -> dict[str, Any]:
     def kernel(layer: str) -> tuple[int, ...]:
-        shape = _dataset(file, layer, "kernel", name).shape
+        shape: tuple[int, ...] = _dataset(file, layer, "kernel", name).shape
         if len(shape) != 4 or 0 in shape:
-            raise UsageError(
-                f"{name}: tensor {layer}/kernel: expected 4 dimensions, got shape {shape}; "
-                "the file is of another network"
+            raise refusal(
+                f"{name}: tensor {layer}/kernel", "4 dimensions", f"shape {shape}", _OTHER
             )
         return shape
 
@@ -169,12 +158,10 @@ def _shapes_variant(file: KerasFile, name: str) -> dict[str, Any]:
 
 
 def _graph_variant(layers: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
-    """Return what the graph records; refuse one that this network cannot express."""
+    """Return what the graph records; refuse one that `DenseDepth` cannot express."""
 
     def refuse(expected: str, got: object) -> UsageError:
-        return UsageError(
-            f"{name}: expected {expected}, got {quoted(got)}; this variant of DenseDepth is not known"
-        )
+        return refusal(name, expected, quoted(got), "use a file of a known DenseDepth variant")
 
     def at(layer: str) -> dict[str, Any]:
         if layer not in layers:
@@ -195,16 +182,14 @@ def _graph_variant(layers: dict[str, dict[str, Any]], name: str) -> dict[str, An
     def of_class(kind: str, value: Callable[[dict[str, Any]], Any]) -> list[Any]:
         return [value(layer["config"]) for layer in layers.values() if layer["class_name"] == kind]
 
-    common(
-        "activation 'linear' of convolutions",
-        [*of_class("Conv2D", lambda c: c["activation"]), "linear"],
-    )
+    activations = of_class("Conv2D", lambda c: c["activation"])
+    common("activation 'linear' of convolutions", [*activations, "linear"])
     # tf_keras stores 0.2 as the float32 0.20000000298.
     slopes = of_class(
         "LeakyReLU", lambda c: round(float(c.get("alpha", c.get("negative_slope", 0))), 6)
     )
     inner, kinds = [], []
-    for i in range(1, 5):
+    for i, expected in enumerate(("pool3_pool", "pool2_pool", "pool1", "conv1_relu"), 1):
         source = single_input(f"up{i}_convB")
         inner.append(source != f"up{i}_convA")
         if inner[-1] and (
@@ -212,7 +197,7 @@ def _graph_variant(layers: dict[str, dict[str, Any]], name: str) -> dict[str, An
         ):
             raise refuse(f"a LeakyReLU or nothing between up{i}_convA and up{i}_convB", source)
         resize, skip = [*inbound(at(single_input(f"up{i}_convA"))), "", ""][:2]
-        if skip != ("pool3_pool", "pool2_pool", "pool1", "conv1_relu")[i - 1]:
+        if skip != expected:
             raise refuse(f"up{i} to read its upsampled input, then its skip", skip)
         config = at(resize)["config"]
         kinds.append((at(resize)["class_name"], config.get("interpolation")))

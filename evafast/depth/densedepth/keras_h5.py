@@ -1,9 +1,9 @@
 """Weights and graph of a Keras HDF5 file, read with h5py alone.
 
-Four layouts are understood: a whole model (``/model_weights``, graph in the attribute
+Four layouts are read: a whole model (``/model_weights``, graph in the attribute
 ``model_config``), ``save_weights`` of Keras 1 and 2 (the same groups at the root), and Keras 3's
 ``.weights.h5`` (``/layers/NAME/vars/0..3``, Keras's own name in an attribute). Nothing is
-unpickled: only arrays, text and JSON are read, and array shapes are known before any array is.
+unpickled: only arrays, text and JSON are read, and shapes are checked before any array is.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +30,23 @@ _ROLES = {
     4: ("gamma", "beta", "moving_mean", "moving_variance"),
 }
 
+Datasets = dict[tuple[str, str], h5py.Dataset]
+
 
 @dataclass(frozen=True, kw_only=True)
 class KerasFile:
-    """What an open file holds.
+    """Contents of an open file.
 
-    Parameters
+    Attributes
     ----------
     weights : dict of (layer, role) to h5py.Dataset
-        Layers spelled as by current Keras (``conv1_conv`` for ``conv1/conv``); roles are kernel,
+        Layers spelled as in current Keras (``conv1_conv`` for ``conv1/conv``); roles are kernel,
         bias, gamma, beta, moving_mean, moving_variance.
     layers : dict of str to dict or None
         The graph's layers by (respelled) name, None in a weights-only file.
     """
 
-    weights: dict[tuple[str, str], h5py.Dataset]
+    weights: Datasets
     layers: dict[str, dict[str, Any]] | None
 
 
@@ -52,155 +55,108 @@ def respelled(name: str) -> str:
     return name.replace("/", "_")
 
 
+def refusal(name: str, expected: str, got: object, remedy: str = "save it again") -> UsageError:
+    """Return the error for a file that does not fit."""
+    return UsageError(f"{name}: expected {expected}, got {got}; {remedy}")
+
+
 @contextmanager
 def open_keras(path: str | Path) -> Iterator[KerasFile]:
-    """Open a Keras HDF5 file; the datasets stay readable inside the ``with``.
-
-    Raises
-    ------
-    UsageError
-        If the file is not HDF5, is truncated, or is not laid out as Keras lays out.
-    """
+    """Open a Keras HDF5 file or raise `UsageError`; datasets are readable inside the ``with``."""
     name = quoted(path)
     try:
         with open(path, "rb") as raw:
             signature = raw.read(len(SIGNATURE))
     except OSError as error:
-        raise UsageError(
-            f"{name}: expected a readable file, got {error.strerror}; check the path"
-        ) from error
+        raise refusal(name, "a readable file", error.strerror, "check the path") from error
     if signature != SIGNATURE:
         found = "a zip archive (.keras?)" if signature[:2] == b"PK" else "other bytes"
-        raise UsageError(f"{name}: expected an HDF5 file, got {found}; save the Keras model as .h5")
+        raise refusal(name, "an HDF5 file", found, "save the Keras model as .h5")
     try:
         with h5py.File(path, "r") as file:
             yield KerasFile(weights=_weights(file, name), layers=_layers(file, name))
     except (OSError, KeyError, RuntimeError) as error:
-        text = " ".join(str(error).split())
-        raise UsageError(
-            f"{name}: expected a whole Keras HDF5 file, got a damaged one ({text}); fetch or copy "
-            f"it again"
-        ) from error
+        text = f"a damaged one ({' '.join(str(error).split())})"
+        raise refusal(name, "a whole Keras HDF5 file", text, "fetch or copy it again") from error
 
 
 def _text(value: object) -> str:
-    # Keras 2 under h5py 2 wrote fixed |S byte strings, later ones variable-length str.
+    # Keras 2 under h5py 2 wrote fixed |S byte strings, later versions variable-length str.
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def _names(group: h5py.Group, attribute: str) -> list[str] | None:
-    """Return a list-of-names attribute, or its pieces (an attribute holds at most 64 kB) joined."""
-    if attribute in group.attrs:
-        return [_text(value) for value in np.atleast_1d(group.attrs[attribute])]
-    names: list[str] = []
-    piece = 0
-    while f"{attribute}{piece}" in group.attrs:
-        names += [_text(value) for value in np.atleast_1d(group.attrs[f"{attribute}{piece}"])]
-        piece += 1
-    return names if piece else None
+    """Return a list-of-names attribute, joining its parts (an attribute holds at most 64 kB)."""
+    parts = takewhile(group.attrs.__contains__, (f"{attribute}{i}" for i in count()))
+    keys = [attribute] if attribute in group.attrs else list(parts)
+    names = [_text(value) for key in keys for value in np.atleast_1d(group.attrs[key])]
+    return names if keys else None
 
 
-def _weights(file: h5py.File, name: str) -> dict[tuple[str, str], h5py.Dataset]:
+def _weights(file: h5py.File, name: str) -> Datasets:
     root = file.get("model_weights", file)
+    weights: Datasets = {}
     layer_names = _names(root, "layer_names")
     if layer_names is not None:
-        weights = _named_weights(root, layer_names, name)
+        for layer in layer_names:
+            # Not root.keys(): the group of "conv1/conv" is inside a group "conv1".
+            group = _member(root, layer, h5py.Group, name)
+            for weight in _names(group, "weight_names") or []:
+                role = weight.rsplit("/", 1)[-1].removesuffix(":0")
+                dataset = _member(group, weight, h5py.Dataset, name)
+                _add(weights, respelled(layer), role, dataset, name)
     elif isinstance(root.get("layers"), h5py.Group):
         root = root["layers"]
-        weights = _numbered_weights(root, name)
+        for key in root:
+            group = _member(root, f"{key}/vars", h5py.Group, name)
+            if len(group):
+                _add_numbered(weights, key, group, name)
     else:
-        raise UsageError(
-            f"{name}: expected a Keras weights file, got HDF5 without layer_names; save it with "
-            f"Keras as .h5"
-        )
+        what = "HDF5 without layer_names"
+        raise refusal(name, "a Keras weights file", what, "save it with Keras as .h5")
     _refuse_unlisted(root, weights, name)
     return weights
 
 
-def _named_weights(
-    root: h5py.Group, layer_names: list[str], name: str
-) -> dict[tuple[str, str], h5py.Dataset]:
-    weights: dict[tuple[str, str], h5py.Dataset] = {}
-    for layer in layer_names:
-        # Not root.keys(): the group of "conv1/conv" lies inside a group "conv1".
-        group = _member(root, layer, h5py.Group, name)
-        for weight in _names(group, "weight_names") or []:
-            role = weight.rsplit("/", 1)[-1].removesuffix(":0")
-            _add(
-                weights, (respelled(layer), role), _member(group, weight, h5py.Dataset, name), name
-            )
-    return weights
-
-
-def _numbered_weights(layers: h5py.Group, name: str) -> dict[tuple[str, str], h5py.Dataset]:
-    weights: dict[tuple[str, str], h5py.Dataset] = {}
-    for key in layers:
-        group = _member(layers, f"{key}/vars", h5py.Group, name)
-        if not len(group):
-            continue
-        if "name" not in group.attrs:
-            raise UsageError(
-                f"{name}: expected the layers' names, got {quoted(key)} without one (tf_keras writes "
-                ".weights.h5 so); save the whole model as .h5"
-            )
-        roles = _ROLES.get(len(group))
-        if roles is None:
-            raise UsageError(
-                f"{name}: layer {quoted(key)}: expected 1, 2 or 4 tensors, got {len(group)}; "
-                "the file is of another network"
-            )
-        layer = respelled(_text(group.attrs["name"]))
-        for i, role in enumerate(roles):
-            _add(weights, (layer, role), _member(group, str(i), h5py.Dataset, name), name)
-    return weights
+def _add_numbered(weights: Datasets, key: str, group: h5py.Group, name: str) -> None:
+    if "name" not in group.attrs:
+        what = f"{quoted(key)} without one (tf_keras writes .weights.h5 so)"
+        raise refusal(name, "the layers' names", what, "save the whole model as .h5")
+    roles = _ROLES.get(len(group))
+    if roles is None:
+        raise refusal(f"{name}: layer {quoted(key)}", "1, 2 or 4 tensors", len(group))
+    layer = respelled(_text(group.attrs["name"]))
+    for i, role in enumerate(roles):
+        _add(weights, layer, role, _member(group, str(i), h5py.Dataset, name), name)
 
 
 def _member(group: h5py.Group, key: str, kind: type, name: str) -> Any:
     # An external link would read another file of the user's.
     if isinstance(group.get(key, getlink=True), h5py.ExternalLink):
-        raise UsageError(
-            f"{name}: expected data inside the file, got a link at {quoted(key)}; copy it in"
-        )
+        raise refusal(name, "data inside the file", f"a link at {quoted(key)}", "copy it in")
     member = group.get(key)
     if not isinstance(member, kind):
-        raise UsageError(
-            f"{name}: expected tensors at {quoted(key)}, got none there; the file is damaged, fetch "
-            f"it again"
-        )
+        raise refusal(name, f"tensors at {quoted(key)}", "none there", "fetch or copy it again")
     return member
 
 
-def _add(
-    weights: dict[tuple[str, str], h5py.Dataset],
-    key: tuple[str, str],
-    dataset: h5py.Dataset,
-    name: str,
-) -> None:
-    if key in weights:
-        raise UsageError(
-            f"{name}: expected each tensor once, got {quoted('/'.join(key))} twice; save it again"
-        )
+def _add(weights: Datasets, layer: str, role: str, dataset: h5py.Dataset, name: str) -> None:
+    tensor = quoted(f"{layer}/{role}")
+    if (layer, role) in weights:
+        raise refusal(name, "each tensor once", f"{tensor} twice")
     if dataset.dtype.kind != "f":
-        raise UsageError(
-            f"{name}: tensor {quoted('/'.join(key))}: expected floating point, got {dataset.dtype}; "
-            f"save it again"
-        )
-    weights[key] = dataset
+        raise refusal(f"{name}: tensor {tensor}", "floating point", dataset.dtype)
+    weights[layer, role] = dataset
 
 
-def _refuse_unlisted(
-    root: h5py.Group, weights: dict[tuple[str, str], h5py.Dataset], name: str
-) -> None:
+def _refuse_unlisted(root: h5py.Group, weights: Datasets, name: str) -> None:
     listed = {dataset.name for dataset in weights.values()}
 
     def visit(_: str, member: object) -> None:
         if isinstance(member, h5py.Dataset) and member.name not in listed:
             path = str(member.name)
             if not path.startswith("/optimizer_weights/"):
-                raise UsageError(
-                    f"{name}: expected listed tensors only, got {quoted(path)} left over; save it "
-                    f"again"
-                )
+                raise refusal(name, "listed tensors only", f"unlisted {quoted(path)}")
 
     root.visititems(visit)
 
@@ -212,10 +168,8 @@ def _layers(file: h5py.File, name: str) -> dict[str, dict[str, Any]] | None:
         layers = json.loads(_text(file.attrs["model_config"]))["config"]["layers"]
         return {respelled(layer["config"]["name"]): layer for layer in layers}
     except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{name}: expected a functional Keras model in model_config, got {type(error).__name__} "
-            f"{quoted(error)}; save the model again"
-        ) from error
+        what = f"{type(error).__name__} {quoted(error)}"
+        raise refusal(name, "a functional Keras model in model_config", what) from error
 
 
 def inbound(layer: dict[str, Any]) -> list[str]:
@@ -223,18 +177,13 @@ def inbound(layer: dict[str, Any]) -> list[str]:
     found: list[str] = []
 
     def walk(node: Any) -> None:
-        if isinstance(node, dict):
-            if "keras_history" in node:  # Keras 3
-                found.append(respelled(node["keras_history"][0]))
-            else:
-                for value in node.values():
-                    walk(value)
-        elif isinstance(node, list):
-            if len(node) >= 3 and isinstance(node[0], str) and isinstance(node[1], int):  # Keras 2
-                found.append(respelled(node[0]))
-            else:
-                for value in node:
-                    walk(value)
+        if isinstance(node, dict) and "keras_history" in node:  # Keras 3
+            found.append(respelled(node["keras_history"][0]))
+        elif isinstance(node, list) and [type(v) for v in node[:2]] == [str, int] and node[2:]:
+            found.append(respelled(node[0]))  # Keras 2
+        elif isinstance(node, dict | list):
+            for value in node.values() if isinstance(node, dict) else node:
+                walk(value)
 
     walk(layer.get("inbound_nodes", []))
     return found

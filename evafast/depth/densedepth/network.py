@@ -1,7 +1,7 @@
 """DenseDepth: a DenseNet encoder and a bilinear-upsampling decoder (Alhashim and Wonka, 2018).
 
 Written from the paper (arXiv 1812.11941) and from the layer names and shapes of the authors' Keras
-files. Everything in which released files differ is an explicit field of `DenseDepthConfig`.
+files. Everything in which released files differ is a field of `DenseDepthConfig`.
 """
 
 from __future__ import annotations
@@ -16,25 +16,22 @@ from torch.nn import functional
 
 from evafast.errors import UsageError
 
-#: Keras's DenseNet writes this epsilon out; torchvision's 1e-5 differs visibly where variances
-#: are small.
-KERAS_DENSENET_EPSILON = 1.001e-5
-
-#: Encoder stages halve the image five times, so both sides must be multiples of this.
+#: The encoder halves the image five times, so both sides must be multiples of this.
 STRIDE = 32
 
-#: No count is larger, so that a damaged file cannot ask for all memory.
-_MOST = 4096
+#: BatchNorm counts its training batches; weights files leave that out.
+BATCH_COUNTER = "num_batches_tracked"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DenseDepthConfig:
     """Shape and conventions of one DenseDepth network.
 
-    Parameters
+    Attributes
     ----------
     blocks : tuple of 4 int
-        Dense layers in each of the four dense blocks: DenseNet-169 is (6, 12, 32, 32).
+        Dense layers in each dense block: (6, 12, 32, 32) in DenseNet-169, (6, 12, 48, 32) in
+        DenseNet-201.
     growth : int
         Channels that each dense layer adds.
     stem : int
@@ -42,22 +39,23 @@ class DenseDepthConfig:
     bottleneck : int
         A dense layer's 1x1 convolution has ``bottleneck * growth`` channels.
     reduction : float
-        Part of the channels that a transition keeps, in (0, 1].
+        Fraction of the channels that a transition keeps, in (0, 1].
     decoder_width : int or None
         Channels of the decoder's 1x1 ``conv2``; each of the four upsamplings halves them. None
-        means as many as the encoder gives (1664 for DenseNet-169).
+        means as many as the encoder's output (1664 for DenseNet-169).
     inner_activation : bool
         LeakyReLU between the two 3x3 convolutions of an upsampling. The authors' nyu.h5 and
         kitti.h5 have none; their later code has one.
     align_corners : bool
-        Bilinear convention: True in the authors' files, False (half-pixel) in their code since
-        2020-09.
+        Bilinear convention: True in the authors' files, False (half-pixel centers) in their code
+        since 2020-09.
     final_relu : bool
         ReLU after the encoder's last BatchNorm (keras-applications 1.0.6 and later).
     leaky_slope : float
         Negative slope of the decoder's LeakyReLU.
     epsilon : float
-        Added to every BatchNorm variance.
+        Added to every BatchNorm variance. The default is that of Keras's DenseNet; where variances
+        are small, torchvision's 1e-5 differs visibly.
     """
 
     blocks: tuple[int, ...] = (6, 12, 32, 32)
@@ -70,44 +68,32 @@ class DenseDepthConfig:
     align_corners: bool = True
     final_relu: bool = True
     leaky_slope: float = 0.2
-    epsilon: float = KERAS_DENSENET_EPSILON
+    epsilon: float = 1.001e-5
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", tuple(self.blocks))
-        if len(self.blocks) != 4:
+        counts = (*self.blocks, self.growth, self.stem, self.bottleneck)
+        # Exactly int: a bool is none, and a damaged file must not exhaust memory.
+        if len(self.blocks) != 4 or any(type(n) is not int or not 1 <= n <= 4096 for n in counts):
             raise UsageError(
-                f"blocks: expected 4 counts, got {len(self.blocks)}; give e.g. 6,12,32,32"
+                f"blocks, growth, stem, bottleneck: expected 4 + 3 integers in 1..4096, got "
+                f"{self.blocks}, {self.growth!r}, {self.stem!r}, {self.bottleneck!r}; correct them"
             )
-        counts = {f"blocks[{i}]": n for i, n in enumerate(self.blocks)}
-        counts |= {name: getattr(self, name) for name in ("growth", "stem", "bottleneck")}
-        for name, count in counts.items():
-            if not _is_int(count) or not 1 <= count <= _MOST:
-                raise UsageError(
-                    f"{name}: expected a whole number in 1..{_MOST}, got {count!r}; give e.g. 32"
-                )
-        if not 0 < self.reduction <= 1:
+        width = self.decoder_width
+        if width is not None and (type(width) is not int or width < 16):
             raise UsageError(
-                f"reduction: expected a part in (0, 1], got {self.reduction!r}; give e.g. 0.5"
+                f"decoder_width: expected None or an integer >= 16 (it is halved four times), got "
+                f"{width!r}; give e.g. 256"
             )
-        if self.decoder_width is not None and (
-            not _is_int(self.decoder_width) or self.decoder_width < 16
-        ):
+        if not 0 < self.reduction <= 1 or min(self.stage_channels) < 1 or not self.epsilon > 0:
             raise UsageError(
-                f"decoder_width: expected None or a whole number >= 16 (it is halved four times), "
-                f"got {self.decoder_width!r}; give e.g. 256"
-            )
-        if not self.epsilon > 0:
-            raise UsageError(
-                f"epsilon: expected a number > 0, got {self.epsilon!r}; Keras uses 1.001e-5"
-            )
-        if min(self.stage_channels) < 1:
-            raise UsageError(
-                "reduction: expected at least one channel after each transition; give a larger part"
+                "reduction, epsilon: expected a fraction in (0, 1] that leaves channels, and > 0, "
+                f"got {self.reduction!r} and {self.epsilon!r}; Keras uses 0.5 and 1.001e-5"
             )
 
     @property
     def stage_channels(self) -> tuple[int, int, int, int, int]:
-        """Channels of the four skips (1/2, 1/4, 1/8, 1/16 size) and of the encoder's end (1/32)."""
+        """Channels of the four skips (1/2, 1/4, 1/8, 1/16 size) and of the output (1/32 size)."""
         channels = self.stem
         kept = []
         for layers in self.blocks[:3]:
@@ -127,30 +113,15 @@ class DenseDepthConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DenseDepthConfig:
-        """Return the config that `to_dict` described; missing fields take their defaults.
-
-        Raises
-        ------
-        UsageError
-            If a name is not a field or a value is not valid.
-        """
-        unknown = sorted(set(values) - {f.name for f in fields(cls)})
-        if unknown:
+        """Return the config that `to_dict` described; missing fields take their defaults."""
+        if unknown := ", ".join(sorted(set(values) - {f.name for f in fields(cls)})):
             raise UsageError(
-                f"densedepth config: expected known fields, got {', '.join(unknown)}; update evafast"
+                f"DenseDepth config: expected known fields, got {unknown}; update evafast"
             )
         return cls(**values)
 
 
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 DENSENET169 = DenseDepthConfig()
-DENSENET201 = DenseDepthConfig(blocks=(6, 12, 48, 32))
-
-#: The named block configurations of Keras's DenseNets.
-PRESETS = {"densenet169": DENSENET169, "densenet201": DENSENET201}
 
 
 class DenseLayer(nn.Module):
@@ -165,9 +136,9 @@ class DenseLayer(nn.Module):
         self.conv2 = nn.Conv2d(middle, config.growth, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the new channels alone, shape (N, growth, H, W)."""
+        """Return the new channels only, (N, growth, H, W)."""
         x = self.conv1(functional.relu(self.bn0(x)))
-        return self.conv2(functional.relu(self.bn1(x)))
+        return self.conv2(functional.relu(self.bn1(x)))  # type: ignore[no-any-return]
 
 
 class DenseBlock(nn.Module):
@@ -180,14 +151,14 @@ class DenseBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the input's channels followed by every layer's."""
+        """Return the input's channels followed by those of every layer."""
         for layer in self.layers:
             x = torch.cat((x, layer(x)), 1)
         return x
 
 
 class Transition(nn.Module):
-    """bn, relu, 1x1 to ``reduction`` of the channels, mean over 2x2."""
+    """bn, relu, 1x1 to ``reduction`` of the channels, 2x2 mean."""
 
     def __init__(self, channels: int, kept: int, config: DenseDepthConfig) -> None:
         super().__init__()
@@ -200,7 +171,7 @@ class Transition(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Keras's DenseNet without its classifier, giving the decoder's four skips as well."""
+    """Keras's DenseNet without its classifier; also returns the decoder's four skips."""
 
     def __init__(self, config: DenseDepthConfig) -> None:
         super().__init__()
@@ -221,7 +192,7 @@ class Encoder(nn.Module):
         self.final_bn = nn.BatchNorm2d(channels, eps=config.epsilon)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Return the skips at 1/2, 1/4, 1/8, 1/16 size and the end at 1/32 size.
+        """Return the skips at 1/2, 1/4, 1/8, 1/16 size and the output at 1/32 size.
 
         Keras calls them conv1/relu, pool1, pool2_pool, pool3_pool and relu.
         """
@@ -274,11 +245,11 @@ class Decoder(nn.Module):
     def forward(
         self, half: Tensor, quarter: Tensor, eighth: Tensor, sixteenth: Tensor, end: Tensor
     ) -> Tensor:
-        """Return (N, 1, H / 2, W / 2) from the encoder's five stages."""
+        """Return (N, 1, H / 2, W / 2) from the five tensors of the encoder."""
         x = self.conv2(end)
         for up, skip in zip(self.up, (sixteenth, eighth, quarter, half), strict=True):
             x = up(x, skip)
-        return self.conv3(x)
+        return self.conv3(x)  # type: ignore[no-any-return]
 
 
 class DenseDepth(nn.Module):
@@ -287,7 +258,7 @@ class DenseDepth(nn.Module):
     Parameters
     ----------
     config : DenseDepthConfig
-        Shape and conventions; the default is the authors' nyu.h5.
+        Shape and conventions; the default is that of the authors' nyu.h5.
     """
 
     def __init__(self, config: DenseDepthConfig = DENSENET169) -> None:
@@ -309,34 +280,49 @@ class DenseDepth(nn.Module):
         Tensor, float, (N, 1, H / 2, W / 2)
         """
         check_input(images)
-        return self.decoder(*self.encoder(images))
+        return self.decoder(*self.encoder(images))  # type: ignore[no-any-return]
+
+    def assign(self, tensors: Mapping[str, Tensor], name: str) -> DenseDepth:
+        """Make tensors the network's parameters and statistics; return it in eval mode.
+
+        Parameters
+        ----------
+        tensors : mapping of str to Tensor
+            By the names of `state_dict`, without BatchNorm's batch counters. The network may be on
+            the meta device.
+        name : str
+            The (quoted) file, for messages.
+
+        Raises
+        ------
+        UsageError
+            If a tensor is missing, unexpected or of the wrong shape.
+        """
+        counters = {k: torch.tensor(0) for k in self.state_dict() if k.endswith(BATCH_COUNTER)}
+        try:
+            self.load_state_dict({**tensors, **counters}, assign=True)
+        except RuntimeError as error:
+            text = " ".join(str(error).split())[:300]
+            raise UsageError(
+                f"{name}: expected this network's tensors, got others ({text}); use a file of it"
+            ) from error
+        return self.eval()
 
 
 def check_input(images: Tensor) -> None:
-    """Refuse images that the network's strides do not divide.
-
-    Raises
-    ------
-    UsageError
-        If the shape is not (N, 3, H, W) with H and W multiples of 32.
-    """
-    if (
-        images.ndim != 4
-        or images.shape[1] != 3
-        or any(side % STRIDE or not side for side in images.shape[2:])
-    ):
+    """Refuse images that are not (N, 3, H, W) with sides that are multiples of the stride."""
+    sides = images.shape[2:]
+    if images.ndim != 4 or images.shape[1] != 3 or 0 in sides or any(s % STRIDE for s in sides):
         raise UsageError(
             f"images: expected (N, 3, H, W) with H and W multiples of {STRIDE}, got "
-            f"{tuple(images.shape)}; "
-            "resize them first"
+            f"{tuple(images.shape)}; resize them first"
         )
 
 
 def relative_depth(y: Tensor) -> Tensor:
-    """Return depth in [0.01, 1] from the network's raw output y, both float of any shape.
+    """Return depth in [0.01, 1] from the raw output y, both float of any shape.
 
     The network learns 1000 / depth with depth in 10..1000 (centimetres for NYU). A negative y
-    clips to 0.01 and zero to 1, as in the authors' numpy code; NaN stays NaN, so that it can be
-    found.
+    clips to 0.01 and zero to 1, as in the authors' code; NaN stays NaN, so that it can be detected.
     """
     return torch.clamp(1000.0 / y, 10.0, 1000.0) / 1000.0
