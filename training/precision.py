@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from evafast.depth.precision import cpu_computes_bf16
+from evafast.depth.estimator import cpu_computes_bf16
 
 
 def computes_bf16(precision: str, device: torch.device) -> bool:

@@ -19,7 +19,7 @@ import tyro
 from numpy.typing import NDArray
 
 from evafast import Bank, DepthEstimator, Recipe, composite
-from evafast.depth.images import coloured as colorize_depth
+from evafast.depth.images import colorize_depth
 from evafast.errors import UsageError, quoted
 from evafast.system.cli import parse
 from evafast.system.console import run_command
@@ -33,7 +33,7 @@ def depth_image(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
     nearness = 1.0 / np.clip(depth, 0.01, 1.0)
     low, high = np.quantile(nearness, [0.01, 0.99])
     shade = np.clip((nearness - low) / max(high - low, 1e-6), 0, 1) ** 0.6
-    return colorize_depth(shade)[..., ::-1]
+    return colorize_depth(shade, "inverse")
 
 
 def composites(count: int, seed: int) -> NDArray[np.uint8]:

@@ -8,15 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evafast.depth.images import coloured as colorize_depth
+from evafast.depth.images import colorize_depth
 from training.masks.augment import Views
 
 _MARK = np.array([255, 60, 90], np.float32)
-
-
-def depth_image(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return (h, w) depth as RGB, stretched over its own range: near is bright, far is dark."""
-    return colorize_depth(-depth)[..., ::-1]
 
 
 def overlay(image: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -54,4 +49,4 @@ def _rgb(x: Tensor) -> NDArray[np.uint8]:
 
 
 def _depth_images(x: Tensor) -> NDArray[np.uint8]:
-    return np.stack([depth_image(depth) for depth in x[:, 0].float().cpu().numpy()])
+    return np.stack([colorize_depth(depth) for depth in x[:, 0].float().cpu().numpy()])

@@ -15,12 +15,13 @@ from torch.nn import functional
 
 from evafast import UsageError
 from evafast.assets.decode import Unusable, decode
+from evafast.depth.images import colorize_depth
 from evafast.errors import quoted
 from evafast.system.cli import parse
 from evafast.system.console import run_command, set_up_logging
 from evafast.system.devices import resolve_device
 from training.masks.checkpoint import Checkpoint, open_checkpoint
-from training.masks.pictures import depth_image, overlay
+from training.masks.pictures import overlay
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         out.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.round(found.mask * 255).astype(np.uint8)).save(files["mask"])
         np.save(files["depth"], found.depth)
-        shown = np.concatenate([overlay(composite, found.mask), depth_image(found.depth)], 1)
+        shown = np.concatenate([overlay(composite, found.mask), colorize_depth(found.depth)], 1)
         Image.fromarray(shown).save(files["overlay"], quality=92)
         for file in files.values():
             print(file)
