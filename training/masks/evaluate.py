@@ -24,16 +24,10 @@ from evafast.system.console import Console, run_command, set_up_logging
 from training.masks.augment import Views
 from training.masks.baselines import Baselines, as_floats
 from training.masks.checkpoint import Checkpoint, open_checkpoint
-from training.masks.data import (
-    AVERAGED_SAMPLES,
-    FixedBatches,
-    Source,
-    open_source,
-    training_device,
-)
+from training.masks.data import AVERAGED_SAMPLES, FixedBatches, Source, open_source, training_device
 from training.masks.model import parameter_count
-from training.masks.pictures import sheet
 from training.masks.scores import Scores
+from training.masks.sheets import sheet
 from training.masks.train import command_of
 
 PROG = "python -m training.masks.evaluate"

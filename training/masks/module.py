@@ -14,8 +14,8 @@ from training.masks.augment import Views
 from training.masks.config import MaskTrainConfig
 from training.masks.losses import compute_losses
 from training.masks.model import build
-from training.masks.pictures import sheet
 from training.masks.scores import Scores
+from training.masks.sheets import sheet
 from training.schedule import rate_at
 
 LONGEST_STEP = 10.0

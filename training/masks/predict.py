@@ -21,7 +21,7 @@ from evafast.system.cli import parse
 from evafast.system.console import run_command, set_up_logging
 from evafast.system.devices import resolve_device
 from training.masks.checkpoint import Checkpoint, open_checkpoint
-from training.masks.pictures import overlay
+from training.masks.sheets import overlay
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,6 +61,6 @@ class Scores(torch.nn.Module):
         return scores | ({"rmse": scores["rmse"].sqrt()} if "rmse" in scores else {})
 
     def reset(self) -> None:
-        """Start anew."""
+        """Forget all batches."""
         for mean in self.means.values():
             mean.reset()

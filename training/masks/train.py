@@ -22,8 +22,9 @@ from evafast import UsageError
 from evafast.errors import quoted
 from evafast.system.cli import parse
 from evafast.system.console import Console, duration, run_command, set_up_logging
+from training.masks.augment import AugmentConfig
 from training.masks.checkpoint import open_checkpoint
-from training.masks.config import AugmentConfig, DataConfig, MaskTrainConfig
+from training.masks.config import DataConfig, MaskTrainConfig
 from training.masks.data import (
     AVERAGED_SAMPLES,
     FixedBatches,
@@ -34,7 +35,7 @@ from training.masks.data import (
 )
 from training.masks.model import parameter_count
 from training.masks.module import MaskDepthModule
-from training.masks.pictures import sheet
+from training.masks.sheets import sheet
 from training.precision import computes_bf16
 
 PROG = "python -m training.masks.train"
@@ -79,9 +80,8 @@ def train(
         f"{len(source.training):,} samples to train on, {len(source.validation):,} held out by "
         f"{config.data.split}; device {device}, {trainer.precision}, {world_size} ranks"
     )
-    ranks = {"rank": rank, "world_size": world_size}
-    training = TrainingStream(config, source, device, **ranks)
-    validation = FixedBatches(config, source, device, **ranks)
+    training = TrainingStream(config, source, device, rank=rank, world_size=world_size)
+    validation = FixedBatches(config, source, device, rank=rank, world_size=world_size)
     if resume:
         module = MaskDepthModule.load_from_checkpoint(
             out / LAST, map_location="cpu", config=config.to_dict()

@@ -231,12 +231,7 @@ def _furnish(b: Builder, style: str, x0: float, x1: float, y0: float, y1: float)
     }[style]
     maker = b.pick(back)
     x = b.uniform(-0.15, 0.15) * (x1 - x0)
-    _stand(
-        b,
-        maker,
-        (x, y1 - {furniture.bed: 1.1, furniture.sofa: 0.5}.get(maker, 0.36), 0),
-        0.0,
-    )
+    _stand(b, maker, (x, y1 - {furniture.bed: 1.1, furniture.sofa: 0.5}.get(maker, 0.36), 0), 0.0)
     for side in (-1, 1):
         edge = x0 if side < 0 else x1
         for k in range(2):

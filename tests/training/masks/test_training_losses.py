@@ -14,13 +14,7 @@ from evafast import UsageError
 from training.masks.augment import Views
 from training.masks.baselines import Baselines
 from training.masks.config import MaskTrainConfig
-from training.masks.losses import (
-    DEPTH_LOSSES,
-    LossConfig,
-    compute_losses,
-    dice_loss,
-    gradient_loss,
-)
+from training.masks.losses import DEPTH_LOSSES, LossConfig, compute_losses, dice_loss, gradient_loss
 from training.masks.scores import Scores
 
 ONE = torch.tensor(1.0)

@@ -16,12 +16,12 @@ from training.masks.split import AssetSubset, PlacementSubset, split_assets
 def bank():
     rng = np.random.default_rng(0)
     backgrounds = [rng.integers(0, 256, (16, 16, 3), dtype=np.uint8) for _ in range(9)]
-    cutouts = [rng.integers(0, 256, (4, 5, 4), dtype=np.uint8) for _ in range(7)]
-    return Bank.from_arrays(backgrounds, cutouts)
+    foregrounds = [rng.integers(0, 256, (4, 5, 4), dtype=np.uint8) for _ in range(7)]
+    return Bank.from_arrays(backgrounds, foregrounds)
 
 
 def pixels_of(bank, recipe, numbers):
-    """Return the bytes of every background and original cut-out that some samples show."""
+    """Return the bytes of every background and original foreground of some samples."""
     placements = recipe[numbers]
     originals = len(bank.foreground_names)
     return (
@@ -65,10 +65,10 @@ def test_subset_lists_exactly_its_samples(bank):
 
 def test_copies_and_mirror_files_stay_together():
     rng = np.random.default_rng(1)
-    cutouts = [rng.integers(0, 256, (4, 5, 4), dtype=np.uint8) for _ in range(6)]
-    cutouts += [cutouts[0].copy(), np.ascontiguousarray(cutouts[1][:, ::-1])]
+    foregrounds = [rng.integers(0, 256, (4, 5, 4), dtype=np.uint8) for _ in range(6)]
+    foregrounds += [foregrounds[0].copy(), np.ascontiguousarray(foregrounds[1][:, ::-1])]
     backgrounds = [rng.integers(0, 256, (16, 16, 3), dtype=np.uint8) for _ in range(4)]
-    bank = Bank.from_arrays([*backgrounds, backgrounds[2]], cutouts)
+    bank = Bank.from_arrays([*backgrounds, backgrounds[2]], foregrounds)
     for seed in range(12):
         split = split_assets(bank.hashes(), share=0.4, seed=seed)
         held_fg, held_bg = split.validation_foregrounds, split.validation_backgrounds
@@ -79,10 +79,7 @@ def test_copies_and_mirror_files_stay_together():
 
 def test_split_does_not_depend_on_names_or_order(bank):
     hashes = bank.hashes()
-    turned = {
-        "backgrounds": hashes["backgrounds"][::-1],
-        "foregrounds": hashes["foregrounds"],
-    }
+    turned = {"backgrounds": hashes["backgrounds"][::-1], "foregrounds": hashes["foregrounds"]}
     one, other = split_assets(hashes), split_assets(turned)
     assert (8 - one.validation_backgrounds)[::-1].tolist() == other.validation_backgrounds.tolist()
 
