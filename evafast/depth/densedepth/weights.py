@@ -32,21 +32,14 @@ METRES_PER_UNIT = {"nyu": 10.0, "kitti": 80.0}
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """A network and what is known of its file.
-
-    Attributes
-    ----------
-    model : DenseDepth
-        float32, on the CPU, in eval mode.
-    sha256 : str
-        Of the file.
-    metres_per_unit : float or None
-        Metres in one unit of relative depth, if known.
-    """
+    """A network and what is known of its file."""
 
     model: DenseDepth
+    """float32, on the CPU, in eval mode."""
     sha256: str
+    """Of the file."""
     metres_per_unit: float | None
+    """Metres in one unit of relative depth, if known."""
 
 
 def load_weights(
@@ -64,12 +57,8 @@ def load_weights(
     model : str or Path
         ``compact`` (built in), ``nyu`` or ``kitti`` (fetched into the cache once), or a file: Keras
         .h5 (whole model or weights only) or .safetensors of `save_safetensors`.
-    offline : bool
-        Never use the network.
-    progress : callable, optional
-        Creates the progress bar of a download, as `Console.progress` does.
-    inner_activation, align_corners : bool, optional
-        For Keras files that do not record them (see `load_keras`).
+    offline, progress, inner_activation, align_corners
+        See `DepthEstimator.load`.
 
     Returns
     -------
@@ -152,13 +141,10 @@ def save_safetensors(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> None:
-    """Write a network's weights and config.
+    """Write a network's weights and config; an existing file is replaced.
 
     Parameters
     ----------
-    model : DenseDepth
-    path : str or Path
-        The file to write; an existing one is replaced.
     metadata : mapping of str to str, optional
         More to keep in the file's header, such as a training record.
     dtype : torch.dtype
