@@ -19,15 +19,8 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from evafast.depth.densedepth.network import (
-    DenseBlock,
-    DenseDepth,
-    DenseLayer,
-    Transition,
-    check_input,
-)
+from evafast.depth.densedepth.network import DenseBlock, DenseDepth, DenseLayer, Transition
 
 #: A smaller BatchNorm scale does not move: dividing by it could overflow fp16.
 _MIN_MOVED_SCALE = 1 / 16
@@ -82,7 +75,7 @@ def folded_layer(layer: DenseLayer, dtype: torch.dtype) -> nn.Sequential:
     scale, shift = scale_and_shift(layer.bn1)
     weight = norm.moved_into(layer.conv1.weight) * scale[:, None, None, None]
     return nn.Sequential(
-        norm, convolution(weight, shift, dtype), nn.ReLU(inplace=True),
+        norm, convolution(weight, shift, dtype), nn.ReLU(),
         convolution(layer.conv2.weight, None, dtype, padding=1),
     )  # fmt: skip
 
@@ -118,58 +111,41 @@ class FoldedBlock(nn.Module):
         return whole
 
 
-class FoldedDenseDepth(nn.Module):
-    """A DenseDepth (in any mode and dtype) for inference only, with its own copy of the weights.
+@torch.no_grad()
+def folded(model: DenseDepth, dtype: torch.dtype = torch.float32) -> DenseDepth:
+    """Return a network for inference only, with its own weights, from one in any mode and dtype.
 
-    ``dtype`` is that of weights and activations.
+    It takes images in 0..255, of this dtype and channels_last, and returns float32.
     """
-
-    @torch.no_grad()
-    def __init__(self, model: DenseDepth, dtype: torch.dtype = torch.float32) -> None:
-        super().__init__()
-        encoder, decoder = model.encoder, model.decoder
-        scale, shift = scale_and_shift(encoder.bn)
-        stem = encoder.conv.weight.double() * scale[:, None, None, None] / 255
-        self.stem = convolution(stem, shift, dtype, stride=2, padding=3)
-        self.blocks = nn.ModuleList(
-            FoldedBlock(cast(DenseBlock, block), dtype) for block in encoder.blocks
-        )
-        self.transitions = nn.ModuleList(
-            folded_transition(cast(Transition, transition), dtype)
-            for transition in encoder.transitions
-        )
-        weight, bias = decoder.conv2.weight.double(), cast(Tensor, decoder.conv2.bias)
-        self.norm: nn.Module = nn.Identity()
-        if model.config.final_relu:
-            self.norm = norm = ShiftReLU(encoder.final_bn, dtype)
-            weight = norm.moved_into(weight)
-        else:  # bn and conv2 are both linear, and a 1x1 convolution has no border
-            scale, shift = scale_and_shift(encoder.final_bn)
-            bias = bias + weight[:, :, 0, 0] @ shift
-            weight = weight * scale[None, :, None, None]
-        self.conv2 = convolution(weight, bias, dtype)
-        up: Any = copy.deepcopy(decoder.up)
-        self.up = up.to(dtype, memory_format=torch.channels_last)
-        self.conv3 = convolution(decoder.conv3.weight, decoder.conv3.bias, torch.float32, padding=1)
-        for module in self.up.modules():
-            if isinstance(module, nn.LeakyReLU):
-                module.inplace = True
-        self.requires_grad_(False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the raw output y, float32 (N, 1, H / 2, W / 2).
-
-        The images are RGB in 0..255, (N, 3, H, W) of the network's dtype, channels_last, with H
-        and W multiples of 32.
-        """
-        check_input(images)
-        half = self.stem(images).relu_()
-        x = functional.max_pool2d(half, 3, stride=2, padding=1)
-        skips = [half]
-        for block, transition in zip(self.blocks, self.transitions, strict=False):
-            skips.append(x)
-            x = transition(block(x))
-        x = self.conv2(self.norm(self.blocks[-1](x)))
-        for up, skip in zip(self.up, reversed(skips), strict=True):
-            x = up(x, skip)
-        return cast(Tensor, self.conv3(x.float()))
+    encoder, decoder = model.encoder, model.decoder
+    with torch.device("meta"):  # every part is replaced
+        network: Any = DenseDepth(model.config)
+    scale, shift = scale_and_shift(encoder.bn)
+    stem = encoder.conv.weight.double() * scale[:, None, None, None] / 255
+    network.encoder.conv = convolution(stem, shift, dtype, stride=2, padding=3)
+    network.encoder.bn = nn.Identity()
+    network.encoder.blocks = nn.ModuleList(
+        FoldedBlock(cast(DenseBlock, block), dtype) for block in encoder.blocks
+    )
+    network.encoder.transitions = nn.ModuleList(
+        folded_transition(cast(Transition, transition), dtype) for transition in encoder.transitions
+    )
+    weight, bias = decoder.conv2.weight.double(), cast(Tensor, decoder.conv2.bias)
+    if model.config.final_relu:
+        network.encoder.final_bn = ShiftReLU(encoder.final_bn, dtype)
+        network.encoder.final_relu = nn.Identity()
+        weight = network.encoder.final_bn.moved_into(weight)
+    else:  # bn and conv2 are both linear, and a 1x1 convolution has no border
+        network.encoder.final_bn = nn.Identity()
+        scale, shift = scale_and_shift(encoder.final_bn)
+        bias = bias + weight[:, :, 0, 0] @ shift
+        weight = weight * scale[None, :, None, None]
+    network.decoder.conv2 = convolution(weight, bias, dtype)
+    up: Any = copy.deepcopy(decoder.up)
+    network.decoder.up = up.to(dtype, memory_format=torch.channels_last)
+    conv3 = convolution(decoder.conv3.weight, decoder.conv3.bias, torch.float32, padding=1)
+    network.decoder.conv3 = conv3
+    for module in network.modules():
+        if isinstance(module, nn.ReLU | nn.LeakyReLU):
+            module.inplace = True
+    return cast(DenseDepth, network.requires_grad_(False).eval())

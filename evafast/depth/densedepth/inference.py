@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evafast.depth.densedepth.folded import FoldedDenseDepth
+from evafast.depth.densedepth.folded import folded
 from evafast.depth.densedepth.network import STRIDE, relative_depth
 from evafast.depth.densedepth.weights import load_weights
 from evafast.depth.models import Kind, LoadOptions, fitted_size
@@ -25,7 +25,7 @@ class DenseDepthNetwork:
         )  # fmt: skip
         self.metres_per_unit = weights.metres_per_unit
         self._identity = {"sha256": weights.sha256, "config": weights.model.config.to_dict()}
-        network: Any = FoldedDenseDepth(weights.model, options.dtype).to(options.device).eval()
+        network: Any = folded(weights.model, options.dtype).to(options.device)
         if options.compile:
             network = torch.compile(network, dynamic=False)
         self._network = CudaGraphed(network) if options.device.type == "cuda" else network

@@ -81,12 +81,6 @@ class DenseDepthConfig:
             kept.append(channels)
         return self.stem, self.stem, kept[0], kept[1], kept[2] + self.blocks[3] * self.growth
 
-    @property
-    def decoder_channels(self) -> tuple[int, int, int, int, int]:
-        """Channels of ``conv2`` and of the four upsamplings."""
-        width = self.decoder_width or self.stage_channels[-1]
-        return width, width // 2, width // 4, width // 8, width // 16
-
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-able values."""
         return asdict(self) | {"blocks": list(self.blocks)}
@@ -150,9 +144,9 @@ class Encoder(nn.Module):
 
     def __init__(self, config: DenseDepthConfig) -> None:
         super().__init__()
-        self.final_relu = config.final_relu
         self.conv = nn.Conv2d(3, config.stem, 7, stride=2, padding=3, bias=False)
         self.bn = nn.BatchNorm2d(config.stem, eps=config.epsilon)
+        self.relu = nn.ReLU()
         self.blocks, self.transitions = nn.ModuleList(), nn.ModuleList()
         channels = config.stem
         for layers in config.blocks:
@@ -163,19 +157,20 @@ class Encoder(nn.Module):
                 self.transitions.append(Transition(channels, kept, config))
                 channels = kept
         self.final_bn = nn.BatchNorm2d(channels, eps=config.epsilon)
+        self.final_relu = nn.ReLU() if config.final_relu else nn.Identity()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Return the skips at 1/2, 1/4, 1/8, 1/16 size and the output at 1/32 size.
 
         Keras calls them conv1/relu, pool1, pool2_pool, pool3_pool and relu.
         """
-        half = functional.relu(self.bn(self.conv(x)))
+        half = self.relu(self.bn(self.conv(x)))
         # After a ReLU, Keras's zero padding and torch's minus infinity give the same maximum.
         quarter = functional.max_pool2d(half, 3, stride=2, padding=1)
         eighth = self.transitions[0](self.blocks[0](quarter))
         sixteenth = self.transitions[1](self.blocks[1](eighth))
-        x = self.final_bn(self.blocks[3](self.transitions[2](self.blocks[2](sixteenth))))
-        return half, quarter, eighth, sixteenth, functional.relu(x) if self.final_relu else x
+        x = self.blocks[3](self.transitions[2](self.blocks[2](sixteenth)))
+        return half, quarter, eighth, sixteenth, self.final_relu(self.final_bn(x))
 
 
 class Upsampling(nn.Module):
@@ -205,7 +200,7 @@ class Decoder(nn.Module):
     def __init__(self, config: DenseDepthConfig) -> None:
         super().__init__()
         *skips, end = config.stage_channels
-        widths = config.decoder_channels
+        widths = [(config.decoder_width or end) >> i for i in range(5)]
         self.conv2 = nn.Conv2d(end, widths[0], 1)
         self.up = nn.ModuleList(
             Upsampling(before, skip, after, config)
@@ -219,7 +214,7 @@ class Decoder(nn.Module):
         x = self.conv2(x)
         for up, skip in zip(self.up, reversed(skips), strict=True):
             x = up(x, skip)
-        return self.conv3(x)  # type: ignore[no-any-return]
+        return self.conv3(x.to(self.conv3.weight.dtype))  # type: ignore[no-any-return]
 
 
 class DenseDepth(nn.Module):
