@@ -30,23 +30,17 @@ _LARGEST = 65535.0
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedDepth:
-    """Codes of a batch of depth maps, with what decoding needs.
-
-    Attributes
-    ----------
-    codes : Tensor, uint8 or uint16, (N, H, W)
-    low, high : Tensor, float32, (N,)
-        Smallest and largest depth of each image before encoding, in the estimator's unit.
-    encoding : {"minmax8", "metric16"}
-    metres_per_unit : float or None
-        Metres in one unit of depth; None for minmax8 of a model with unknown scale.
-    """
+    """Codes of a batch of depth maps, with what decoding needs."""
 
     codes: Tensor
+    """uint8 or uint16, (N, H, W)."""
     low: Tensor
+    """Smallest depth of each image before encoding, float32 (N,), in the estimator's unit."""
     high: Tensor
+    """The largest, likewise."""
     encoding: Encoding
     metres_per_unit: float | None = None
+    """Metres in one unit of depth; None for minmax8 of a model with unknown scale."""
 
 
 def check_encoding(encoding: str, metres_per_unit: float | None) -> None:

@@ -30,15 +30,9 @@ _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def predict_metres(estimator: DepthEstimator, images: Tensor, *, mirrored: bool = True) -> Tensor:
-    """Return depth in metres, float32 (N, H, W).
+    """Return depth in metres, float32 (N, H, W), of uint8 images (N, H, W, 3).
 
-    Parameters
-    ----------
-    estimator : DepthEstimator
-        One with a known scale.
-    images : Tensor, uint8, (N, H, W, 3)
-    mirrored : bool
-        Average with the prediction for the mirrored image.
+    ``mirrored`` averages with the prediction for the mirrored image.
     """
     metres = estimator.metres_per_unit
     if metres is None:
@@ -46,37 +40,21 @@ def predict_metres(estimator: DepthEstimator, images: Tensor, *, mirrored: bool 
             "evaluate: expected a model whose depth is in metres, got one without a known scale; "
             "give --metres-per-unit"
         )
-    views = [images, images.flip(2)] if mirrored else [images]
-    maps = [estimator(view) for view in views]
+    maps = [estimator(view) for view in ([images, images.flip(2)] if mirrored else [images])]
     for view in maps:
         check_finite(view.finite.cpu(), [f"image {i}" for i in range(len(images))])
-    depth = maps[0].depth
-    if mirrored:
-        depth = (depth + maps[1].depth.flip(2)) / 2
+    depth = (maps[0].depth + maps[1].depth.flip(2)) / 2 if mirrored else maps[0].depth
     return depth * metres
 
 
 def evaluate(
     estimator: DepthEstimator, folder: Path, *, crop: bool = True, mirrored: bool = True
 ) -> DepthErrors:
-    """Compare the estimator with a folder's true depth.
+    """Compare the estimator with the true depth of a folder (see the module).
 
-    Parameters
-    ----------
-    estimator : DepthEstimator
-    folder : Path
-        See the module.
-    crop : bool
-        Count the Eigen crop only; images must then be 480 x 640.
-    mirrored : bool
-        Average with the prediction for the mirrored image.
-
-    Raises
-    ------
-    UsageError
-        If the folder has no pairs, or they do not fit each other.
-    RunError
-        If a depth is not finite.
+    ``crop`` counts the Eigen crop only, for which images must be 480 x 640; ``mirrored`` averages
+    with the prediction for the mirrored image. `UsageError` if the folder has no pairs, or they do
+    not fit each other; `RunError` if a depth is not finite.
     """
     errors = DepthErrors()
     region = EIGEN_CROP if crop else (slice(None), slice(None))
@@ -111,9 +89,8 @@ def _pairs(folder: Path) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.fl
         for i in range(len(rgb)):
             yield f"image {i}", np.array(rgb[i]), np.array(depth[i], np.float32)
         return
-    files = sorted(
-        path for path in (folder / "images").glob("*") if path.suffix.lower() in _IMAGE_SUFFIXES
-    )
+    images = sorted((folder / "images").glob("*"))
+    files = [path for path in images if path.suffix.lower() in _IMAGE_SUFFIXES]
     if not files:
         raise UsageError(
             f"{quoted(folder)}: expected images/NAME.png|jpg with depth/NAME.png|npy, or "

@@ -38,22 +38,11 @@ class DepthErrors:
     def __init__(self) -> None:
         self._sums: list[Tensor] = []
 
-    def add(self, prediction: Tensor, truth: Tensor, valid: Tensor | None = None) -> None:
-        """Add a batch.
+    def add(self, prediction: Tensor, truth: Tensor) -> None:
+        """Add N images, float (N, ...), on one device and in one unit.
 
-        Parameters
-        ----------
-        prediction, truth : Tensor, float, (N, ...)
-            N images, on one device and in one unit. Pixels without positive, finite truth do not
-            count.
-        valid : Tensor, bool, (N, ...), optional
-            Pixels that count.
-
-        Raises
-        ------
-        UsageError
-            If shapes differ, an image has no pixel that counts, or a prediction that counts is not
-            positive and finite.
+        Pixels without positive, finite truth do not count. `UsageError` if shapes differ, an image
+        has no pixel that counts, or a prediction that counts is not positive and finite.
         """
         if prediction.shape != truth.shape or truth.ndim < 2:
             raise UsageError(
@@ -61,8 +50,6 @@ class DepthErrors:
                 f"and {tuple(truth.shape)}; resize one, or add an axis"
             )
         counted = torch.isfinite(truth) & (truth > 0)
-        if valid is not None:
-            counted &= valid
         # Pixels that do not count become 1 and 1, whose errors are 0.
         p = torch.where(counted, prediction, 1.0).double().flatten(1)
         g = torch.where(counted, truth, 1.0).double().flatten(1)

@@ -231,7 +231,12 @@ class DenseDepth(nn.Module):
 
         The images are RGB, float (N, 3, H, W) in [0, 1], with H and W multiples of 32.
         """
-        check_input(images)
+        sides = images.shape[2:]
+        if images.ndim != 4 or images.shape[1] != 3 or 0 in sides or any(s % STRIDE for s in sides):
+            raise UsageError(
+                f"images: expected (N, 3, H, W) with H and W multiples of {STRIDE}, got "
+                f"{tuple(images.shape)}; resize them first"
+            )
         return self.decoder(*self.encoder(images))  # type: ignore[no-any-return]
 
     def assign(self, tensors: Mapping[str, Tensor], name: str) -> DenseDepth:
@@ -249,16 +254,6 @@ class DenseDepth(nn.Module):
                 f"{name}: expected this network's tensors, got others ({text}); use a file of it"
             ) from error
         return self.eval()
-
-
-def check_input(images: Tensor) -> None:
-    """Refuse images that are not (N, 3, H, W) with sides that are multiples of the stride."""
-    sides = images.shape[2:]
-    if images.ndim != 4 or images.shape[1] != 3 or 0 in sides or any(s % STRIDE for s in sides):
-        raise UsageError(
-            f"images: expected (N, 3, H, W) with H and W multiples of {STRIDE}, got "
-            f"{tuple(images.shape)}; resize them first"
-        )
 
 
 def relative_depth(y: Tensor) -> Tensor:

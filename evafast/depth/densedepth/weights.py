@@ -50,28 +50,12 @@ def load_weights(
     inner_activation: bool | None = None,
     align_corners: bool | None = None,
 ) -> Weights:
-    """Load DenseDepth weights by name or from a file.
+    """Load DenseDepth weights: ``compact`` (built in), ``nyu``, ``kitti`` (fetched once) or a file.
 
-    Parameters
-    ----------
-    model : str or Path
-        ``compact`` (built in), ``nyu`` or ``kitti`` (fetched into the cache once), or a file: Keras
-        .h5 (whole model or weights only) or .safetensors of `save_safetensors`.
-    offline, progress, inner_activation, align_corners
-        See `DepthEstimator.load`.
-
-    Returns
-    -------
-    Weights
-        ``metres_per_unit`` is the one recorded in a safetensors file, otherwise 10 for a file named
-        nyu and 80 for one named kitti (the authors' own), otherwise unknown.
-
-    Raises
-    ------
-    UsageError
-        If there is no such file or it does not fit.
-    RunError
-        If weights cannot be fetched.
+    A file is Keras .h5 (whole model or weights only) or .safetensors of `save_safetensors`. If it
+    does not record metres per unit, they are 10 for a file named nyu and 80 for one named kitti
+    (the authors' own), otherwise unknown. The options are those of `DepthEstimator.load`.
+    `UsageError` if the file does not fit, `RunError` if it cannot be fetched.
     """
     if str(model) in SIZES:
         path = fetched(str(model), offline=offline, progress=progress)
@@ -141,21 +125,10 @@ def save_safetensors(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> None:
-    """Write a network's weights and config; an existing file is replaced.
+    """Write a network's weights, its config and more metadata, replacing an existing file.
 
-    Parameters
-    ----------
-    metadata : mapping of str to str, optional
-        More to keep in the file's header, such as a training record.
-    dtype : torch.dtype
-        float16 halves the file; it still loads as float32.
-
-    Raises
-    ------
-    UsageError
-        If the folder does not exist.
-    RunError
-        If the file cannot be written.
+    float16 halves the file, which still loads as float32. `UsageError` if the folder does not
+    exist, `RunError` if the file cannot be written.
     """
     path = Path(path)
     if not path.parent.is_dir():
