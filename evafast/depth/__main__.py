@@ -61,12 +61,11 @@ class _Source:
 
     def load_options(self) -> dict[str, Any]:
         """Return keyword arguments that `load_weights` and `DepthEstimator.load` share."""
-        flags = {
-            "inner_activation": (self.inner_activation, self.no_inner_activation),
-            "align_corners": (self.align_corners, self.no_align_corners),
-        }
-        variant = {name: yes for name, (yes, no) in flags.items() if yes or no}
-        return {"offline": self.offline, "progress": Console().progress, **variant}
+        options = {"offline": self.offline, "progress": Console().progress}
+        for flag in ("inner_activation", "align_corners"):
+            if getattr(self, flag) or getattr(self, f"no_{flag}"):
+                options[flag] = getattr(self, flag)
+        return options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,12 +125,11 @@ class _Model(_Source):
             self.depth, device=self.device, precision=self.precision,
             input_size=self.depth_input, compile=self.compile, **self.load_options(),
         )  # fmt: skip
-        if self.metres_per_unit:
-            if estimator.kind == "inverse":
-                raise UsageError(
-                    "--metres-per-unit: expected a model of depth, got inverse depth; omit it"
-                )
-            estimator.metres_per_unit = self.metres_per_unit
+        if self.metres_per_unit and estimator.kind == "inverse":
+            raise UsageError(
+                "--metres-per-unit: expected a model of depth, got inverse depth; omit it"
+            )
+        estimator.metres_per_unit = self.metres_per_unit or estimator.metres_per_unit
         return estimator
 
 
@@ -193,11 +191,12 @@ def _codes16(maps: DepthMaps, estimator: DepthEstimator) -> tuple[NDArray[np.uin
         encoded = encode(maps.depth, "metric16", estimator.metres_per_unit)
         return encoded.codes[0].cpu().numpy(), "millimetres"
     values = maps.depth[0].cpu().numpy().astype(np.float64)
-    if estimator.kind == "relative":
-        return np.floor(values * 65535 + 0.5).astype(np.uint16), "relative depth x 65535"
-    low, high = values.min(), values.max()
-    codes = np.floor((values - low) / ((high - low) or 1.0) * 65535 + 0.5).astype(np.uint16)
-    return codes, f"inverse depth, 0..65535 is {low:.6g}..{high:.6g}"
+    low, high, meaning = 0.0, 1.0, "relative depth x 65535"
+    if estimator.kind != "relative":
+        low, high = values.min(), values.max()
+        meaning = f"inverse depth, 0..65535 is {low:.6g}..{high:.6g}"
+    codes = np.floor((values - low) / ((high - low) or 1.0) * 65535 + 0.5)
+    return codes.astype(np.uint16), meaning
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,30 +90,22 @@ def encode(
         )
     low, high = torch.aminmax(depth.flatten(1), dim=1)
     if encoding == "minmax8":
-        codes = _minmax8(depth, low, high)
+        # A constant map divides 0 by 1; one with NaN or infinity has t = NaN, which becomes 0.
+        span = torch.where(high > low, high - low, 1.0)
+        t = (depth - low[:, None, None]).div_(span[:, None, None])
+        t.mul_(255.0).add_(0.5).floor_().nan_to_num_(0.0, 0.0, 0.0).clamp_(0, 255)
+        codes = t.to(torch.uint8)
     else:
         assert metres_per_unit is not None
-        codes = _metric16(depth, metres_per_unit)
+        # float64, because float32 does not represent every multiple of 0.5 mm below 65.5 m.
+        millimetres = depth.double().mul_(metres_per_unit * _MILLIMETRES)
+        millimetres.add_(0.5).floor_().clamp_(1.0, _LARGEST)
+        measured = torch.isfinite(depth) & (depth > 0)
+        codes = torch.where(measured, millimetres, 0.0).to(torch.int32).to(torch.uint16)
     return EncodedDepth(
         codes=codes, low=low, high=high, encoding=cast(Encoding, encoding),
         metres_per_unit=metres_per_unit,
     )  # fmt: skip
-
-
-def _minmax8(depth: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    # A constant map divides 0 by 1; one with NaN or infinity has t = NaN, which becomes 0.
-    span = torch.where(high > low, high - low, 1.0)
-    t = (depth - low[:, None, None]).div_(span[:, None, None])
-    t.mul_(255.0).add_(0.5).floor_().nan_to_num_(0.0, 0.0, 0.0).clamp_(0, 255)
-    return t.to(torch.uint8)
-
-
-def _metric16(depth: Tensor, metres_per_unit: float) -> Tensor:
-    # float64, because float32 does not represent every multiple of 0.5 mm below 65.5 m.
-    millimetres = depth.double().mul_(metres_per_unit * _MILLIMETRES)
-    millimetres.add_(0.5).floor_().clamp_(1.0, _LARGEST)
-    measured = torch.isfinite(depth) & (depth > 0)
-    return torch.where(measured, millimetres, 0.0).to(torch.int32).to(torch.uint16)
 
 
 def decode(encoded: EncodedDepth) -> Tensor:

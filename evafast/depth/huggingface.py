@@ -69,10 +69,9 @@ class HuggingFaceNetwork:
     def _set_preprocessing(
         self, config: Any, processor: dict[str, Any], label: str, device: torch.device
     ) -> dict[str, Any]:
-        normalise = processor.get("do_normalize", "image_mean" in processor)
-        mean = processor.get("image_mean", [0.0] * 3) if normalise else [0.0] * 3
-        std = processor.get("image_std", [1.0] * 3) if normalise else [1.0] * 3
-        means, stds = torch.tensor(mean).float(), torch.tensor(std).float()
+        normal = processor if processor.get("do_normalize", "image_mean" in processor) else {}
+        means = torch.tensor(normal.get("image_mean", [0.0] * 3)).float()
+        stds = torch.tensor(normal.get("image_std", [1.0] * 3)).float()
         if means.shape != (3,) or stds.shape != (3,) or not bool((stds > 0).all()):
             raise UsageError(
                 f"{label}: expected image_mean and image_std of 3 channels, got others; use a "
@@ -86,9 +85,8 @@ class HuggingFaceNetwork:
         backbone = getattr(config, "backbone_config", None)
         patch = getattr(config, "patch_size", None) or getattr(backbone, "patch_size", None) or 1
         multiple = processor.get("ensure_multiple_of") or processor.get("size_divisor") or 1
-        self._multiple = math.lcm(int(patch), int(multiple))
-        if self._multiple == 1:
-            self._multiple = 32
+        common = math.lcm(int(patch), int(multiple))
+        self._multiple = common if common > 1 else 32
         figures = {"rescale": self._rescale, "multiple": self._multiple}
         return {"mean": means.tolist(), "std": stds.tolist(), **figures}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from safetensors.torch import save
 from evafast.builtin import weights_path
 from evafast.depth.densedepth.fetch import SIZES, fetched, sha256_of
 from evafast.depth.densedepth.keras import load_keras
-from evafast.depth.densedepth.keras_h5 import SIGNATURE
+from evafast.depth.densedepth.keras_h5 import SIGNATURE, refusal
 from evafast.depth.densedepth.network import BATCH_COUNTER, DenseDepth, DenseDepthConfig
 from evafast.depth.models import model_names
 from evafast.errors import RunError, UsageError, quoted
@@ -76,23 +77,20 @@ def load_weights(
         network, metadata = load_safetensors(path)
         for flag, value in flags.items():
             if value is not None and value != getattr(network.config, flag):
-                raise UsageError(
-                    f"{quoted(path)}: {flag}: expected {value}, got a file that records "
-                    f"{not value}; omit the option"
-                )
+                what = f"a file that records {not value}"
+                raise refusal(f"{quoted(path)}: {flag}", str(value), what, "omit the option")
         if METRES_KEY in metadata:
-            metres = _positive(metadata[METRES_KEY], f"{quoted(path)}: {METRES_KEY}")
+            metres = _metres(metadata[METRES_KEY], path)
     return Weights(model=network, sha256=sha256_of(path), metres_per_unit=metres)
 
 
-def _positive(text: str, name: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise UsageError(f"{name}: expected a number > 0, got {quoted(text)}; write the file again")
-    return value
+def _metres(text: str, path: Path) -> float:
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise refusal(
+        f"{quoted(path)}: {METRES_KEY}", "a number > 0", quoted(text), "write the file again"
+    )
 
 
 def load_safetensors(path: Path) -> tuple[DenseDepth, dict[str, str]]:
@@ -103,9 +101,8 @@ def load_safetensors(path: Path) -> tuple[DenseDepth, dict[str, str]]:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise UsageError(
-            f"{name}: expected a safetensors file, got an unreadable one ({error}); write it again"
-        ) from error
+        what = f"an unreadable one ({error})"
+        raise refusal(name, "a safetensors file", what, "write it again") from error
     try:
         config = DenseDepthConfig.from_dict(json.loads(metadata[CONFIG_KEY]))
     except (KeyError, TypeError, ValueError) as error:
