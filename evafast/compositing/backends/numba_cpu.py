@@ -9,8 +9,6 @@ channel, so that blending a row is one flat loop over bytes, which LLVM vectoriz
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,18 +41,6 @@ def _copy(typing: Any, target: Any, source: Any, count: Any) -> Any:
     return types.void(types.uintp, types.uintp, types.intp), code
 
 
-@intrinsic
-def _clear(typing: Any, target: Any, count: Any) -> Any:
-    """Set `count` bytes at an address to 0: memset."""
-
-    def code(context, builder, signature, arguments):
-        to, size = arguments
-        cgutils.memset(builder, builder.inttoptr(to, cgutils.voidptr_t), size, 0)
-        return context.get_dummy_value()
-
-    return types.void(types.uintp, types.intp), code
-
-
 @njit(inline="always")
 def _blend(  # pragma: no cover - compiled
     coverage, colour, source, target, fg_offset, bg_offset, begin, end
@@ -74,7 +60,7 @@ def _paste(sample, bank, placements, image, mask):  # pragma: no cover - compile
     source, target, matte = backgrounds[background[sample]], image[sample], mask[sample]
     source_at, target_at = source.ctypes.data, target.ctypes.data
     matte_at, mattes_at = matte.ctypes.data, mattes.ctypes.data
-    _clear(matte_at, side * side)  # type: ignore[call-arg]
+    matte[:] = 0
     x, y, w, h = left[sample], top[sample], width[sample], height[sample]
     count = np.uintp(3 * w)  # unsigned: Numba tests every signed index for its sign
     whole = count // _RUN * _RUN
@@ -107,15 +93,6 @@ def _on_this_thread(bank, placements, image, mask):  # pragma: no cover - compil
         _paste(sample, bank, placements, image, mask)
 
 
-@contextmanager
-def _keep_torch_threads() -> Iterator[None]:
-    """Restore torch's thread count, which Numba changes where both use the same OpenMP."""
-    threads = torch.get_num_threads()
-    yield
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
-
-
 class Backend:
     """Numba on the CPU; see `evafast.compositing.backends.Backend`."""
 
@@ -129,7 +106,7 @@ class Backend:
         coverage = np.ascontiguousarray(bank.foreground_rgba[:, 3])
         mattes = coverage
         if binary:
-            mattes = pixel.binary(coverage.astype(np.int32)).astype(np.uint8)
+            mattes = pixel.binary(coverage).astype(np.uint8)
         self._bank = backgrounds, colour, np.repeat(coverage, 3), mattes, bank.foreground_offsets
         self._parallel = parallel
         for array in self._bank:
@@ -149,5 +126,8 @@ class Backend:
         if not self._parallel:
             _on_this_thread(*arguments)
             return
-        with _one_launch, _keep_torch_threads():
+        with _one_launch:
+            threads = torch.get_num_threads()
             _on_all_threads(*arguments)
+            if torch.get_num_threads() != threads:  # Numba sets it where both use one OpenMP
+                torch.set_num_threads(threads)
