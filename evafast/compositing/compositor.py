@@ -80,8 +80,7 @@ class Compositor:
     ) -> None:
         if mask not in MASKS:
             raise UsageError(f"mask: expected {' or '.join(MASKS)}, got {mask!r}; choose one")
-        self.bank = bank
-        self.mask = mask
+        self.bank, self.mask = bank, mask
         self.choice = choose_backend(backend, device)
         self.device = self.choice.device
         self._backend = load(self.choice.backend)(
@@ -118,10 +117,7 @@ class Compositor:
             has another shape, dtype, memory order or device.
         """
         _check_placements(placements, self.bank)
-        if out is None:
-            out = self.allocate(len(placements))
-        else:
-            self._check_output(out, len(placements))
+        out = self.allocate(len(placements)) if out is None else self._checked(out, len(placements))
         if len(placements):
             self._backend.composite(placements, out.image, out.mask)
         return out
@@ -130,7 +126,7 @@ class Compositor:
         side = self.bank.canvas
         return {"image": (count, side, side, 3), "mask": (count, side, side)}
 
-    def _check_output(self, out: Composite, count: int) -> None:
+    def _checked(self, out: Composite, count: int) -> Composite:
         import torch
 
         for name, shape in self._shapes(count).items():
@@ -142,6 +138,7 @@ class Compositor:
                     f"{self.device}, got {tensor.dtype} of shape {tuple(tensor.shape)} with "
                     f"strides {tensor.stride()} on {tensor.device}; use Compositor.allocate"
                 )
+        return out
 
 
 def composite(

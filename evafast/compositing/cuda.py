@@ -17,25 +17,17 @@ if TYPE_CHECKING:
     from evafast.assets.bank import Bank
     from evafast.sampling.recipe import Placements
 
-UNIT = 16
-"""Pixels per lane; every background is padded at its end to a multiple of it."""
-
-PADDING = 32
-"""Pixels before the first and after the last foreground, which wide loads may reach."""
-
-LARGEST_CANVAS = 1 << 15
-"""Side in pixels; the kernels count a canvas's pixels in 31 bits."""
-
-OLDEST_CAPABILITY = (6, 1)
-"""Compute capability; the first with the byte dot product that over.cu blends with."""
+UNIT = 16  # pixels per lane; backgrounds are padded at their end to a multiple
+PADDING = 32  # pixels before the first and after the last foreground, which wide loads may reach
+LARGEST_CANVAS = 1 << 15  # side; the kernels count a canvas's pixels in 31 bits
+OLDEST_CAPABILITY = (6, 1)  # the first with the byte dot product that over.cu blends with
 
 
 class PackedBank(NamedTuple):
     """A bank's pixels in whole 16-byte chunks: arrays on the host or tensors on a device.
 
-    Backgrounds are uint8 of shape (backgrounds, padded pixels * 3), foregrounds uint8 of shape
-    (PADDING + pixels + PADDING, 4). A row of the table is a foreground's first pixel after the
-    padding (int64, as two int32), width and height.
+    A row of the table (int32) is a foreground's first pixel after the padding (as int64), width and
+    height.
     """
 
     backgrounds: Any
@@ -148,10 +140,7 @@ class CudaBackend:
 
 
 def pip_line(cuda: int | None = None) -> str:
-    """Return the command that installs CuPy and Numba-CUDA for a major version of CUDA.
-
-    It defaults to that of torch.
-    """
+    """Return the command that installs CuPy and Numba-CUDA; `cuda` defaults to torch's version."""
     import torch
 
     if cuda is None:

@@ -19,15 +19,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BackendChoice:
-    """The chosen backend, where it runs, and why.
+    """The chosen backend (a key of `BACKENDS`), where it runs, and why.
 
-    Attributes
-    ----------
-    backend : str
-        One of `BACKENDS`.
-    device : torch.device
-    reason : str
-        One line, with the backends that ``auto`` passed over and why.
+    The reason is one line, with the backends that ``auto`` passed over.
     """
 
     backend: str

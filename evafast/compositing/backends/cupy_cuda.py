@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).with_name("over.cu")
 OPTIONS = ("-std=c++17",)
-TILE = 512  # pixels per warp and iteration
-WARPS = 8  # per block
+TILE, WARPS = 512, 8  # pixels per warp and iteration, warps per block
 ALIGNED, ANY = "evafast_over_aligned", "evafast_over_any"
 BLOCKS_PER_MULTIPROCESSOR = {ALIGNED: 4, ANY: 3}  # the launch bounds in over.cu
 

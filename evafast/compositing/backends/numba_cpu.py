@@ -1,9 +1,9 @@
-# mypy: allow-untyped-defs, allow-untyped-calls
+# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code=call-arg
 """The CPU backend: one Numba kernel, parallel over samples.
 
-Between the rows of the foreground, the background is copied by memcpy in runs as long as possible;
-under them it is blended, so each byte of the image is written once. Coverage is stored once per
-channel, so that blending a row is one flat loop over bytes, which LLVM vectorizes.
+Between the rows of the foreground, the background is copied in runs as long as possible. Coverage
+is stored once per channel, so that blending a row is one flat loop over bytes, which LLVM
+vectorizes.
 """
 
 from __future__ import annotations
@@ -33,22 +33,19 @@ def _copy(typing: Any, target: Any, source: Any, count: Any) -> Any:
     """Copy `count` bytes from one address to another: memcpy."""
 
     def code(context, builder, signature, arguments):
-        to, origin, size = arguments
-        to, origin = (builder.inttoptr(a, cgutils.voidptr_t) for a in (to, origin))
-        cgutils.raw_memcpy(builder, to, origin, size, 1)
+        to, origin = (builder.inttoptr(a, cgutils.voidptr_t) for a in arguments[:2])
+        cgutils.raw_memcpy(builder, to, origin, arguments[2], 1)
         return context.get_dummy_value()
 
     return types.void(types.uintp, types.uintp, types.intp), code
 
 
 @njit(inline="always")
-def _blend(  # pragma: no cover - compiled
-    coverage, colour, source, target, fg_offset, bg_offset, begin, end
-):
-    """Blend bytes `begin` to `end` of a row, which starts at the offsets in its arrays."""
+def _blend(coverage, colour, source, target, fg, bg, begin, end):  # pragma: no cover - compiled
+    """Blend bytes `begin` to `end` of a row, which starts at `fg` and `bg` in its arrays."""
     for i in range(begin, end):
-        m, fg, bg = coverage[fg_offset + i], colour[fg_offset + i], source[bg_offset + i]
-        target[bg_offset + i] = _over(m, fg, bg)
+        m, above, below = coverage[fg + i], colour[fg + i], source[bg + i]
+        target[bg + i] = _over(m, above, below)
 
 
 @njit(boundscheck=False)
@@ -70,12 +67,10 @@ def _paste(sample, bank, placements, image, mask):  # pragma: no cover - compile
         begin = (y + row) * side + x
         _copy(target_at + 3 * done, source_at + 3 * done, 3 * (begin - done))
         first = offsets[foreground[sample]] + row * w
-        fg_offset, bg_offset = np.uintp(3 * first), np.uintp(3 * begin)
-        _blend(coverage, colour, source, target, fg_offset, bg_offset, np.uintp(0), whole)
-        if whole < count:
-            # Vector code would finish byte by byte: blend one more full run instead, and some
-            # bytes twice.
-            _blend(coverage, colour, source, target, fg_offset, bg_offset, tail, count)
+        fg, bg = np.uintp(3 * first), np.uintp(3 * begin)
+        _blend(coverage, colour, source, target, fg, bg, np.uintp(0), whole)
+        if whole < count:  # not byte by byte, but one more full run: some bytes twice
+            _blend(coverage, colour, source, target, fg, bg, tail, count)
         _copy(matte_at + begin, mattes_at + first, w)
         done = begin + w
     _copy(target_at + 3 * done, source_at + 3 * done, 3 * (side * side - done))
