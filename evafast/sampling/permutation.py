@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from evafast.sampling.indexing import checked_indices
 from evafast.sampling.philox import ORDER_STREAM, below, key_of_seed, philox4x32
 
+ROUNDS = 6
+
 
 @dataclass(frozen=True)
 class ShuffledOrder:
@@ -26,43 +28,30 @@ class ShuffledOrder:
         Number of items, at least 1.
     seed : int
         0 to 2**64-1.
-    rounds : int
-        Rounds of the network.
     """
 
     count: int
     seed: int
-    rounds: int = 6
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, positions: int | slice | ArrayLike) -> NDArray[np.int64]:
-        """Return the indices at these positions of the shuffled order, shape (n,).
-
-        Raises
-        ------
-        IndexError
-            If a position is not an integer in ``-count .. count-1``.
-        """
+        """Return the indices at these positions of the shuffled order, shape (n,)."""
         index = self._permute(checked_indices(positions, self.count, "position"))
-        outside = index >= self.count
-        while outside.any():
+        while (outside := index >= self.count).any():
             index[outside] = self._permute(index[outside])
-            outside = index >= self.count
         return index
 
     def _permute(self, cell: NDArray[np.int64]) -> NDArray[np.int64]:
         columns = isqrt(self.count - 1) + 1
         rows = -(-self.count // columns)
         row, column = np.divmod(cell, columns)
-        for turn in range(self.rounds):
+        for turn in range(ROUNDS):
             row = (row + self._draw(2 * turn, column, rows)) % rows
             column = (column + self._draw(2 * turn + 1, row, columns)) % columns
         return row * columns + column
 
     def _draw(self, turn: int, half: NDArray[np.int64], bound: int) -> NDArray[np.int64]:
-        word, _, _, _ = philox4x32(
-            (half.astype(np.uint64), turn, ORDER_STREAM, 0), key_of_seed(self.seed)
-        )
-        return below(word, bound)
+        words = philox4x32((half, turn, ORDER_STREAM, 0), key_of_seed(self.seed))
+        return below(words[0], bound)

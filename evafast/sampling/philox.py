@@ -1,10 +1,7 @@
 """Philox-4x32-10: random numbers as a pure function of (counter, key).
 
-A counter-based generator has no state: sample 123,456 draws the same numbers whether it is made
-first, last, alone, in a batch of 4,096 or on another machine.
+It has no state: a sample draws the same numbers in any batch, in any order, on any machine.
 
-References
-----------
 J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3",
 SC 2011. The tests use the known-answer vectors published with it (Random123).
 """
@@ -24,7 +21,7 @@ _HALF = np.uint64(32)
 
 
 def philox4x32(
-    counter: tuple[NDArray[np.uint64] | int, ...], key: tuple[int, int], rounds: int = 10
+    counter: tuple[NDArray[np.integer] | int, ...], key: tuple[int, int]
 ) -> tuple[NDArray[np.uint64], ...]:
     """Return four 32-bit random words for each counter.
 
@@ -35,8 +32,6 @@ def philox4x32(
         0 to 2**32-1.
     key : tuple of two int
         The two 32-bit words of the key, lowest first.
-    rounds : int
-        Rounds of the generator; 10 is standard.
 
     Returns
     -------
@@ -45,15 +40,11 @@ def philox4x32(
     """
     x0, x1, x2, x3 = np.broadcast_arrays(*(np.asarray(word, dtype=np.uint64) for word in counter))
     k0, k1 = key
-    for _ in range(rounds):
-        product0 = x0 * _MULTIPLIERS[0]
-        product1 = x2 * _MULTIPLIERS[1]
-        x0 = (product1 >> _HALF) ^ x1 ^ np.uint64(k0)
-        x1 = product1 & _LOW
-        x2 = (product0 >> _HALF) ^ x3 ^ np.uint64(k1)
-        x3 = product0 & _LOW
-        k0 = (k0 + _WEYL[0]) & 0xFFFFFFFF
-        k1 = (k1 + _WEYL[1]) & 0xFFFFFFFF
+    for _ in range(10):
+        product0, product1 = x0 * _MULTIPLIERS[0], x2 * _MULTIPLIERS[1]
+        x0, x1 = (product1 >> _HALF) ^ x1 ^ np.uint64(k0), product1 & _LOW
+        x2, x3 = (product0 >> _HALF) ^ x3 ^ np.uint64(k1), product0 & _LOW
+        k0, k1 = (k0 + _WEYL[0]) & 0xFFFFFFFF, (k1 + _WEYL[1]) & 0xFFFFFFFF
     return x0, x1, x2, x3
 
 

@@ -1,12 +1,13 @@
 """Recipe: sample index -> background, foreground and where to paste it.
 
-A sample is a pure function of ``(recipe, index)``. The index is row-major over
-``(background, foreground, placement)``. The position is drawn by Philox with the seed as key and
-the index as counter, so any sample can be made alone, in any order, on any machine.
+The index is row-major over ``(background, foreground, placement)``. The position is drawn by Philox
+with the seed as key and the index as counter, so any sample can be made alone, in any order, on any
+machine.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
@@ -97,14 +98,11 @@ class Recipe:
         sizes = np.array(self.foreground_sizes, dtype=np.int64).reshape(-1, 2)
         sizes.setflags(write=False)
         object.__setattr__(self, "foreground_sizes", sizes)
-        samples = self.background_count * len(sizes) * self.placements
-        for name, value in (
-            ("backgrounds", self.background_count),
-            ("foregrounds", len(sizes)),
-            ("placements", self.placements),
-        ):
-            if value < 1:
-                raise UsageError(f"{name}: expected at least 1, got {value}; give more")
+        counts = self.background_count, len(sizes), self.placements
+        for name, count in zip(("backgrounds", "foregrounds", "placements"), counts, strict=True):
+            if count < 1:
+                raise UsageError(f"{name}: expected at least 1, got {count}; give more")
+        samples = math.prod(counts)
         if self.placements >= 2**31 or samples >= 2**62:
             raise UsageError(
                 f"placements: expected fewer than 2**31, and 2**62 samples in all, got "
@@ -130,7 +128,7 @@ class Recipe:
         )
 
     def __len__(self) -> int:
-        return self.background_count * len(self._sizes) * self.placements
+        return self.background_count * self.foreground_count * self.placements
 
     @property
     def foreground_count(self) -> int:
@@ -158,11 +156,8 @@ class Recipe:
         pair, placement = np.divmod(index, self.placements)
         background, foreground = np.divmod(pair, len(self._sizes))
         height, width = self._sizes[foreground].T
-        words = index.astype(np.uint64)
-        x, y, _, _ = philox4x32(
-            (words & np.uint64(0xFFFFFFFF), words >> np.uint64(32), PLACEMENT_STREAM, 0),
-            key_of_seed(self.seed),
-        )
+        counter = index & 0xFFFFFFFF, index >> 32, PLACEMENT_STREAM, 0
+        x, y, _, _ = philox4x32(counter, key_of_seed(self.seed))
         return Placements(
             index=index,
             background=background.astype(np.int32),

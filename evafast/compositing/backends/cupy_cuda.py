@@ -20,18 +20,13 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).with_name("over.cu")
 OPTIONS = ("-std=c++17",)
-TILE = 512  # pixels per warp and iteration
-WARPS = 8  # per block
+TILE, WARPS = 512, 8  # pixels per warp and iteration, warps per block
 ALIGNED, ANY = "evafast_over_aligned", "evafast_over_any"
 BLOCKS_PER_MULTIPROCESSOR = {ALIGNED: 4, ANY: 3}  # the launch bounds in over.cu
 
-LAUNCH = np.dtype(
-    [
-        *((name, np.uint64) for name in ("backgrounds", "foregrounds", "table", "placements")),
-        *((name, np.uint64) for name in ("image", "mask", "background_chunks")),
-        *((name, np.uint32) for name in ("samples", "side", "tiles", "binary")),
-    ]
-)
+_WIDE = ("backgrounds", "foregrounds", "table", "placements", "image", "mask", "background_chunks")
+_NARROW = ("samples", "side", "tiles", "binary")
+LAUNCH = np.dtype([*((n, np.uint64) for n in _WIDE), *((n, np.uint32) for n in _NARROW)])
 """``struct Launch`` of over.cu, field by field."""
 
 
@@ -80,7 +75,8 @@ class Backend(CudaBackend):
         return None
 
     def launch(self, rows: torch.Tensor, image: torch.Tensor, mask: torch.Tensor) -> None:
-        """Queue the kernel alone; see `CudaBackend.launch`."""
+        """Queue the kernel."""
+        import cupy
         import torch
 
         launch = self._launch.copy()  # other threads may be launching too
@@ -89,16 +85,13 @@ class Backend(CudaBackend):
         name = kernel_for(mask.shape[-1], image.data_ptr(), mask.data_ptr())
         tiles = len(rows) * int(launch["tiles"][0])
         grid = min(-(-tiles // WARPS), self.multiprocessors * BLOCKS_PER_MULTIPROCESSOR[name])
-        with _cupy_stream(torch.cuda.current_stream(self.device)):
+        stream = torch.cuda.current_stream(self.device)
+        if hasattr(cupy.cuda.Stream, "from_external"):  # CuPy 14 and later
+            stream = cupy.cuda.Stream.from_external(stream)
+        else:
+            stream = cupy.cuda.ExternalStream(stream.cuda_stream, stream.device.index)
+        with stream:
             self._kernels[name]((grid,), (32 * WARPS,), (launch,))
-
-
-def _cupy_stream(stream: torch.cuda.Stream) -> Any:
-    import cupy
-
-    if hasattr(cupy.cuda.Stream, "from_external"):  # CuPy 14 and later
-        return cupy.cuda.Stream.from_external(stream)
-    return cupy.cuda.ExternalStream(stream.cuda_stream, stream.device.index)
 
 
 @cache

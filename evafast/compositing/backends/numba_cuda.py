@@ -13,7 +13,7 @@ from evafast.compositing.cuda import CudaBackend, pip_line
 if TYPE_CHECKING:
     import torch
 
-    from evafast.compositing.device_bank import DeviceBank
+    from evafast.compositing.cuda import PackedBank
 
 THREADS = 256
 BLOCKS_PER_MULTIPROCESSOR = 8
@@ -21,7 +21,7 @@ FEWEST_BLOCKS = 128  # Numba warns about smaller grids; blocks without work end 
 
 
 def prepare(
-    bank: DeviceBank, rows: torch.Tensor, image: torch.Tensor, mask: torch.Tensor, *, binary: bool
+    bank: PackedBank, rows: torch.Tensor, image: torch.Tensor, mask: torch.Tensor, *, binary: bool
 ) -> tuple[Any, int, tuple[Any, ...]]:
     """Return the kernel, the words per image, and the arguments, tensors among them."""
     import torch
@@ -62,7 +62,7 @@ class Backend(CudaBackend):
         return None
 
     def launch(self, rows: torch.Tensor, image: torch.Tensor, mask: torch.Tensor) -> None:
-        """Queue the kernel alone; see `CudaBackend.launch`."""
+        """Queue the kernel."""
         import torch
         from numba import cuda
 

@@ -14,7 +14,7 @@ from typing import Any
 from numba import cuda, int64  # at the top: Numba's simulator replaces a global named cuda
 
 from evafast.compositing import pixel
-from evafast.compositing.device_bank import PADDING
+from evafast.compositing.cuda import PADDING
 
 
 @cache

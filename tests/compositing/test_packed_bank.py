@@ -8,7 +8,7 @@ from shapes import odd_bank
 
 from evafast import UsageError
 from evafast.compositing.backends.cupy_cuda import ALIGNED, ANY, kernel_for
-from evafast.compositing.device_bank import PADDING, pack_bank
+from evafast.compositing.cuda import PADDING, pack_bank
 
 
 @pytest.mark.parametrize("canvas", [1, 7, 16])
@@ -21,9 +21,8 @@ def test_packed_bank(canvas):
     assert np.array_equal(pixels, bank.backgrounds)
     assert not packed.backgrounds[:, size:].any()
     for which, row in enumerate(packed.table):
-        start = PADDING + row["first"]
-        rgba = packed.foregrounds[start : start + row["width"] * row["height"]]
-        rgba = rgba.reshape(row["height"], row["width"], 4)
+        (start,), (width, height) = PADDING + row[:2].view(np.int64), row[2:]
+        rgba = packed.foregrounds[start : start + width * height].reshape(height, width, 4)
         assert np.array_equal(rgba, bank.foreground(which))
 
 
