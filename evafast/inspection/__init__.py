@@ -1,1 +1,1 @@
-"""Looking at a finished data set: statistics, pictures, verification and repair."""
+"""Looking at a finished dataset: statistics, previews, verification and repair."""
