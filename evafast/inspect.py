@@ -68,7 +68,8 @@ class Preview(Inspect):
     page: int = 96
 
     def __post_init__(self) -> None:
-        _check_at_least(1, sheet=self.sheet, page=self.page)
+        _check_at_least(1, "sheet", self.sheet)
+        _check_at_least(1, "page", self.page)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,7 @@ class Verify(Inspect):
     no_decode: bool = False
 
     def __post_init__(self) -> None:
-        _check_at_least(0, recomposite=self.recomposite)
+        _check_at_least(0, "recomposite", self.recomposite)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,10 +113,9 @@ class Repair(Verify):
     device: str = "auto"
 
 
-def _check_at_least(least: int, **numbers: int) -> None:
-    for name, number in numbers.items():
-        if number < least:
-            raise UsageError(f"{name}: expected at least {least}, got {number}; raise it")
+def _check_at_least(least: int, name: str, number: int) -> None:
+    if number < least:
+        raise UsageError(f"{name}: expected at least {least}, got {number}; raise it")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -189,27 +189,23 @@ def _repair(given: Repair, console: Console) -> None:
 
 
 def _report(store: Store, given: Verify, console: Console) -> Report:
-    from evafast.dataset.manifest import any_manifest
+    from evafast.dataset.manifest import MANIFEST_COPY, intact_manifest
+    from evafast.dataset.naming import MANIFEST
     from evafast.inspection.verify import verify
 
-    manifest = any_manifest(store)
-    passes = 1 if given.no_decode else 2
-    total = passes * manifest.plan.samples if manifest else None
+    decode = not given.no_decode
+    manifest = intact_manifest(store, MANIFEST) or intact_manifest(store, MANIFEST_COPY)
+    total = manifest.plan.samples * (1 + decode) if manifest else None
     with console.progress("verifying", total) as bar:
-        report = verify(
-            store, recomposite=given.recomposite, decode=not given.no_decode, advance=bar.update
-        )
+        report = verify(store, recomposite=given.recomposite, decode=decode, advance=bar.update)
     for finding in report.findings:
         print(finding)
     return report
 
 
 _ACTIONS: dict[type, Callable[[Any, Console], None]] = {
-    Stats: _stats,
-    Preview: _preview,
-    Verify: _verify,
-    Repair: _repair,
-}
+    Stats: _stats, Preview: _preview, Verify: _verify, Repair: _repair,
+}  # fmt: skip
 
 
 if __name__ == "__main__":

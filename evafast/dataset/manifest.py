@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evafast.dataset.naming import MANIFEST
@@ -47,8 +47,7 @@ class FileRecord:
 
     def to_json(self) -> Json:
         """Return plain values; the offset only if there is one."""
-        values = {"file": self.file, "size": self.size, "sha256": self.sha256}
-        return values if self.offset is None else {**values, "offset": self.offset}
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +90,7 @@ class Manifest:
     statistics: dict[str, Json]
     files: tuple[FileRecord, ...]
     shards: tuple[ShardRecord, ...]
-    archives: tuple[FileRecord, ...] = field(default=())
+    archives: tuple[FileRecord, ...] = ()
 
     def to_json(self) -> Json:
         """Return plain values, in the order in which they are written."""
@@ -122,10 +121,15 @@ def _by_name(files: tuple[FileRecord, ...]) -> Json:
     return {f.file: {"size": f.size, "sha256": f.sha256} for f in files}
 
 
+def _encoded(values: Json) -> bytes:
+    """Return the manifest's bytes: its values, then their hash."""
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return json.dumps({**values, _OWN_HASH: digest}, indent=1).encode()
+
+
 def write_manifest(store: Store, manifest: Manifest) -> None:
     """Write a manifest and its copy, the copy first."""
-    values = manifest.to_json()
-    data = json.dumps({**values, _OWN_HASH: _digest(values)}, indent=1).encode()
+    data = _encoded(manifest.to_json())
     store.write(MANIFEST_COPY, data)
     store.write(MANIFEST, data)
 
@@ -152,11 +156,6 @@ def read_manifest(store: Store) -> Manifest:
     return manifest
 
 
-def any_manifest(store: Store) -> Manifest | None:
-    """Return the manifest, or its copy if only that is intact, or None."""
-    return intact_manifest(store, MANIFEST) or intact_manifest(store, MANIFEST_COPY)
-
-
 def intact_manifest(store: Store, file: str) -> Manifest | None:
     """Return the manifest in a file, or None if it is missing or any byte of it has changed.
 
@@ -170,14 +169,10 @@ def intact_manifest(store: Store, file: str) -> Manifest | None:
     data = store.read(file)
     try:
         values = json.loads(data)
-        claimed = values.pop(_OWN_HASH)
-        intact = (
-            claimed == _digest(values)
-            and data == json.dumps({**values, _OWN_HASH: claimed}, indent=1).encode()
-        )
-    except (ValueError, KeyError, AttributeError, TypeError):
-        return None
-    if not intact:
+        del values[_OWN_HASH]
+        if data != _encoded(values):
+            return None
+    except (ValueError, KeyError, TypeError):
         return None
     if values.get("format") != FORMAT_VERSION:
         raise UsageError(
@@ -185,7 +180,3 @@ def intact_manifest(store: Store, file: str) -> Manifest | None:
             f"{quoted(store)}; read it with evafast {values.get('evafast')}"
         )
     return Manifest.from_json(values)
-
-
-def _digest(values: Json) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

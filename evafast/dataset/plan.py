@@ -47,16 +47,9 @@ class ForegroundEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class DepthEntry:
-    """Everything that decides a dataset's depth maps.
+    """Everything that decides a dataset's depth maps: `DepthEstimator.identity`, in part `network`.
 
-    Attributes
-    ----------
-    model, kind, precision, device, input_size, metres_per_unit
-        As in `DepthEstimator.identity`; `device` is the device's type.
-    network : dict
-        What else tells the model from others: SHA-256 of its weights, its config.
-    batch_size : int
-        Sums may round differently in batches of another size.
+    `batch_size` too: sums may round differently in batches of another size.
     """
 
     model: str
@@ -82,15 +75,7 @@ class DepthEntry:
 
 @dataclass(frozen=True)
 class Shard:
-    """A run of positions in the shuffled order that is written, recorded and resumed as one.
-
-    Attributes
-    ----------
-    number : int
-        0-based.
-    start, stop : int
-        Positions in the recipe's shuffled order.
-    """
+    """Positions `start` to `stop` of the shuffled order, written, recorded and resumed as one."""
 
     number: int
     start: int

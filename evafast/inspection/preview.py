@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from evafast.dataset.codec import Codec
 from evafast.dataset.reader import StoredDataset, open_dataset
 from evafast.depth.images import colorize_depth
 from evafast.errors import UsageError, quoted
@@ -50,8 +50,6 @@ def write_preview(path: str, out: Path | None, *, sheet: int, page: int) -> tupl
     ------
     UsageError
         If there is no dataset, or a file of either name exists or cannot be written.
-    RunError
-        If a file of the dataset is missing or does not decode.
     """
     dataset = open_dataset(path)
     name = path.rstrip("/").rpartition("/")[2]
@@ -86,20 +84,16 @@ def write_preview(path: str, out: Path | None, *, sheet: int, page: int) -> tupl
 def first_samples(dataset: StoredDataset, count: int) -> list[Shown]:
     """Return the first samples written, a fair mix, each with all its images."""
     batch = dataset[: min(count, len(dataset))]
-    image = batch.image.permute(0, 2, 3, 1).numpy()
-    background = batch.background.permute(0, 2, 3, 1).numpy()
+    rgb = {
+        "background": batch.background, "composite": batch.image,
+        "mask": batch.mask.expand(-1, 3, -1, -1),
+    }  # fmt: skip
     plan, p = dataset.plan, batch.placements
     shown = []
     for i, name in enumerate(dataset.names.samples(p)):
-        images = {
-            "background": background[i],
-            "composite": image[i],
-            "mask": np.repeat(batch.mask[i].permute(1, 2, 0).numpy(), 3, axis=2),
-        }
-        if batch.depth is not None:
-            assert plan.depth
-            depth = batch.depth[i, 0].numpy()
-            images["depth"] = colorize_depth(depth, plan.depth.kind)
+        images = {key: some[i].permute(1, 2, 0).numpy() for key, some in rgb.items()}
+        if batch.depth is not None and plan.depth is not None:
+            images["depth"] = colorize_depth(batch.depth[i, 0].numpy(), plan.depth.kind)
         foreground = plan.foregrounds[p.foreground[i]]
         caption = (
             f"{quoted(foreground.name)[1:-1]}{' (mirrored)' if foreground.mirrored else ''} on "
@@ -111,11 +105,10 @@ def first_samples(dataset: StoredDataset, count: int) -> list[Shown]:
 
 def contact_sheet(shown: Sequence[Shown], title: str, columns: int = 2) -> Image.Image:
     """Draw samples in columns: background, composite, mask and depth side by side, captioned."""
-    headings = list(shown[0].images)
     height, width = shown[0].images["composite"].shape[:2]
     scale = max(1, 128 // width)
     width, height = width * scale, height * scale
-    cell = len(headings) * (width + _GAP) - _GAP
+    cell = len(shown[0].images) * (width + _GAP) - _GAP
     rows = -(-len(shown) // columns)
     top = _MARGIN + 64
     sheet = Image.new(
@@ -126,19 +119,20 @@ def contact_sheet(shown: Sequence[Shown], title: str, columns: int = 2) -> Image
     )  # fmt: skip
     draw = ImageDraw.Draw(sheet)
     large, small = ImageFont.load_default(20), ImageFont.load_default(12)
-    draw.text((_MARGIN, _MARGIN - 8), _fitting(draw, title, large, sheet.width - 2 * _MARGIN),
-              _TEXT, large)  # fmt: skip
-    for column in range(min(columns, len(shown))):
-        left = _MARGIN + column * (cell + _MARGIN)
-        for i, heading in enumerate(headings):
-            draw.text((left + i * (width + _GAP), top - 18), heading, _FAINT, small)
+    title = _fitting(draw, title, large, sheet.width - 2 * _MARGIN)
+    draw.text((_MARGIN, _MARGIN - 8), title, _TEXT, large)
     for number, sample in enumerate(shown):
         row, column = divmod(number, columns)
         left = _MARGIN + column * (cell + _MARGIN)
         y = top + row * (height + _CAPTION)
-        for i, pixels in enumerate(sample.images.values()):
-            image = Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST)
-            sheet.paste(image, (left + i * (width + _GAP), y))
+        for i, (heading, pixels) in enumerate(sample.images.items()):
+            x = left + i * (width + _GAP)
+            image = Image.fromarray(np.ascontiguousarray(pixels)).resize(
+                (width, height), Image.Resampling.NEAREST
+            )
+            sheet.paste(image, (x, y))
+            if row == 0:
+                draw.text((x, top - 18), heading, _FAINT, small)
         draw.text((left, y + height + 4), sample.name, _TEXT, small)
         caption = _fitting(draw, sample.caption, small, cell - 110)
         draw.text((left + 110, y + height + 4), caption, _FAINT, small)
@@ -156,27 +150,19 @@ def _fitting(draw: ImageDraw.ImageDraw, text: str, font: Font, width: float) -> 
 
 def html_page(shown: Sequence[Shown], title: str, properties: dict[str, str]) -> str:
     """Return an HTML page with every image inside it, and the dataset's properties on top."""
-    samples = [
-        {
-            "name": s.name,
-            "caption": s.caption,
-            "pictures": {heading: _data_url(pixels) for heading, pixels in s.images.items()},
-        }
-        for s in shown
-    ]
+    samples = []
+    for s in shown:
+        urls = {heading: _data_url(pixels) for heading, pixels in s.images.items()}
+        samples.append({"name": s.name, "caption": s.caption, "pictures": urls})
     template = (files("evafast.inspection") / "page.html").read_text(encoding="utf-8")
     listed = "".join(
         f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in properties.items()
     )
     data = json.dumps(samples).replace("</", "<\\/")
-    return (
-        template.replace("{{title}}", html.escape(title))
-        .replace("{{facts}}", listed)
-        .replace("{{samples}}", data)
-    )
+    page = template.replace("{{title}}", html.escape(title)).replace("{{facts}}", listed)
+    return page.replace("{{samples}}", data)
 
 
 def _data_url(pixels: NDArray[np.uint8]) -> str:
-    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 88])
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+    (data,) = Codec(quality=88).encode_images(np.ascontiguousarray(pixels)[None])
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode()

@@ -8,6 +8,7 @@ not write are never touched.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from evafast.dataset.manifest import MANIFEST_COPY, intact_manifest, write_manif
 from evafast.dataset.naming import DEPTH_RANGE, MANIFEST
 from evafast.dataset.plan import BackgroundEntry, ForegroundEntry, Plan, first_difference
 from evafast.dataset.reader import StoredDataset
-from evafast.errors import RunError, UsageError
+from evafast.errors import RunError, UsageError, quoted
 from evafast.inspection.verify import Report, exported_bank, pixels_sha256
 from evafast.pipeline import Pipeline
 from evafast.system.console import Console
@@ -118,54 +119,40 @@ def _restore_manifest(store: Store) -> str:
 def _restore_assets(dataset: StoredDataset, files: Sequence[str], sources: RepairSources) -> None:
     """Restore assets: a foreground from its mirror, anything else from the original folders."""
     plan, names = dataset.plan, dataset.names
-    bank: Bank | None = None
+    entries: tuple[BackgroundEntry | ForegroundEntry, ...] = (*plan.backgrounds, *plan.foregrounds)
+    assets = (*names.background_files(), *names.foreground_files())
+    expected = dict(zip(assets, entries, strict=True))
+    originals: dict[str, NDArray[np.uint8]] = {}
     for file in files:
-        entry: BackgroundEntry | ForegroundEntry
-        pixels = None
-        if file.startswith("fg/"):
-            number = names.foreground_files().index(file)
-            entry = plan.foregrounds[number]
-            pixels = _from_mirror(dataset, number)
-        else:
-            entry = plan.backgrounds[names.background_files().index(file)]
+        entry = expected[file]
+        pixels = _from_mirror(dataset, file)
         if pixels is None or pixels_sha256(pixels) != entry.sha256:
-            bank = bank or _original_bank(plan, sources, entry)
-            pixels = next((p for p in _assets(bank) if pixels_sha256(p) == entry.sha256), None)
+            originals = originals or {pixels_sha256(p): p for p in _originals(plan, sources)}
+            pixels = originals.get(entry.sha256)
         if pixels is None:
             raise UsageError(
-                f"asset: expected the image {entry.name!r} as it was, got none with its pixels; "
-                "give the original folders with --backgrounds and --foregrounds"
+                f"asset: expected the original of {quoted(entry.name)}, got none with its pixels; "
+                "give --backgrounds and --foregrounds, the folders of the original run"
             )
         dataset.store.write(file, encode_asset(pixels))
 
 
-def _assets(bank: Bank) -> Iterator[NDArray[np.uint8]]:
-    yield from bank.backgrounds
-    yield from (bank.foreground(i) for i in range(bank.foreground_count))
+def _from_mirror(dataset: StoredDataset, file: str) -> NDArray[np.uint8] | None:
+    files = dataset.names.foreground_files()
+    if file in files:
+        with suppress(RunError):
+            return dataset.read_asset(files[files.index(file) - len(files) // 2])[:, ::-1]
+    return None
 
 
-def _from_mirror(dataset: StoredDataset, number: int) -> NDArray[np.uint8] | None:
-    count = len(dataset.plan.foregrounds)
-    twin = (number + count // 2) % count
-    try:
-        return dataset.read_asset(dataset.names.foreground_files()[twin])[:, ::-1]
-    except RunError:
-        return None
-
-
-def _original_bank(
-    plan: Plan, sources: RepairSources, entry: BackgroundEntry | ForegroundEntry
-) -> Bank:
+def _originals(plan: Plan, sources: RepairSources) -> Iterator[NDArray[np.uint8]]:
     config = AssetConfig.from_preprocessing(plan.preprocessing)
     if sources.backgrounds and sources.foregrounds:
-        return Bank.from_folders(sources.backgrounds, sources.foregrounds, config)
-    builtin = Bank.builtin(config)
-    if not any(pixels_sha256(pixels) == entry.sha256 for pixels in _assets(builtin)):
-        raise UsageError(
-            f"asset: expected the original of {entry.name!r}, got no source for it; give "
-            "--backgrounds and --foregrounds, the folders of the original run"
-        )
-    return builtin
+        bank = Bank.from_folders(sources.backgrounds, sources.foregrounds, config)
+    else:
+        bank = Bank.builtin(config)
+    yield from bank.backgrounds
+    yield from (bank.foreground(i) for i in range(bank.foreground_count))
 
 
 def _original_depth(plan: Plan, sources: RepairSources) -> DepthEstimator | None:

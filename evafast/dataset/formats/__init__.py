@@ -49,12 +49,20 @@ class ShardWriter(Protocol):
 
 
 class Format(Protocol):
-    """How samples lie in a store."""
+    """How samples lie in a store; subclasses inherit what suits one or more whole files per shard.
 
-    index_files: tuple[str, ...]
-    """Files that `finish` writes, besides the shards' own."""
+    Attributes
+    ----------
+    index_files : tuple of str
+        Files that `finish` writes, besides the shards' own.
+    """
 
-    def __init__(self, store: Store, plan: Plan) -> None: ...
+    index_files: tuple[str, ...] = ()
+    _store: Store
+    _plan: Plan
+
+    def __init__(self, store: Store, plan: Plan) -> None:
+        self._store, self._plan = store, plan
 
     def pack(self, shard: Shard, samples: Sequence[EncodedSample]) -> Any:
         """Make samples ready to append; runs in encoder threads."""
@@ -64,6 +72,7 @@ class Format(Protocol):
 
     def is_complete(self, record: ShardRecord) -> bool:
         """Return whether a recorded shard's files are there, judged by their sizes."""
+        return all(self._store.size(file.file) == file.size for file in record.files)
 
     def finish(
         self, records: Sequence[ShardRecord]
@@ -77,12 +86,15 @@ class Format(Protocol):
         archives : tuple of FileRecord
             Files that all shards share.
         """
+        return records, ()
 
     def reopen(self, records: Sequence[ShardRecord], damaged: Collection[int]) -> None:
         """Undo `finish` for the shards that are not damaged, so that the others can be replaced."""
+        return  # shards are files of their own
 
     def files(self, record: ShardRecord) -> Iterator[FileRecord]:
         """Yield what every file of a shard, or its range of a shared file, must be."""
+        yield from record.files
 
     def location(self, shard: Shard, name: str) -> dict[str, str]:
         """Return where a sample's composite is: ``file_name`` and the archive it is in, if any."""

@@ -6,20 +6,20 @@ encode. The bytes depend on nothing but the samples: fixed time, owner and mode.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evafast.dataset.formats import Format
 from evafast.dataset.manifest import FileRecord, ShardRecord
-from evafast.dataset.plan import Plan, Shard
 
 if TYPE_CHECKING:
     from evafast.dataset.formats import EncodedSample
+    from evafast.dataset.plan import Plan, Shard
     from evafast.dataset.store import Store
 
 _INDEX = "shards/index.json"
@@ -59,13 +59,13 @@ def _member(stem: bytes, stem_sum: int, suffix: bytes, data: bytes) -> tuple[byt
     return header, data, bytes(-len(data) % _BLOCK)
 
 
-class WebDataset:
+class WebDataset(Format):
     """One tar per shard, the files of a sample side by side; see `Format`."""
 
-    index_files: tuple[str, ...] = (_INDEX,)
+    index_files = (_INDEX,)
 
     def __init__(self, store: Store, plan: Plan) -> None:
-        self._store, self._plan = store, plan
+        super().__init__(store, plan)
         self._image = f".{plan.image_suffix}".encode("ascii")
         self._places: dict[int, NDArray[np.int64]] = {}
 
@@ -86,11 +86,6 @@ class WebDataset:
         """Start a tar file."""
         return _Tar(self._store, _tar_name(shard.number))
 
-    def is_complete(self, record: ShardRecord) -> bool:
-        """Compare the tar's size."""
-        (tar,) = record.files
-        return self._store.exists(tar.file) and self._store.size(tar.file) == tar.size
-
     def finish(
         self, records: Sequence[ShardRecord]
     ) -> tuple[Sequence[ShardRecord], tuple[FileRecord, ...]]:
@@ -99,29 +94,18 @@ class WebDataset:
         It has no ``md5sum``: wids does not need it, and the manifest has SHA-256.
         """
         shards = [
-            {
-                "url": record.files[0].file.rpartition("/")[2],
-                "nsamples": record.count,
-                "filesize": record.files[0].size,
-            }
+            {"url": tar.file.rpartition("/")[2], "nsamples": record.count, "filesize": tar.size}
             for record in records
+            for tar in record.files
         ]
         index = {"__kind__": "wids-shard-index-v1", "wids_version": 1, "shardlist": shards}
         self._store.write(_INDEX, json.dumps(index, indent=1).encode())
         return records, ()
 
-    def reopen(self, records: Sequence[ShardRecord], damaged: Collection[int]) -> None:
-        """Do nothing: every shard is a file of its own."""
-
-    def files(self, record: ShardRecord) -> Iterator[FileRecord]:
-        """Yield the tar."""
-        yield from record.files
-
     def location(self, shard: Shard, name: str) -> dict[str, str]:
         """Return the member's name and its shard."""
-        return {
-            "file_name": f"{name}.{self._plan.image_suffix}", "shard": _tar_name(shard.number)
-        }  # fmt: skip
+        file_name = f"{name}.{self._plan.image_suffix}"
+        return {"file_name": file_name, "shard": _tar_name(shard.number)}
 
     def read(self, record: ShardRecord, row: int, name: str, field: str) -> bytes:
         """Read a member; a shard's headers are walked once, when it is first read."""
@@ -130,8 +114,8 @@ class WebDataset:
             with self._store.open(tar.file) as stream:
                 members = np.array(list(_walk(stream)), dtype=np.int64)
             self._places[record.number] = members.reshape(record.count, -1, 2)
-        start, size = self._places[record.number][row, self._plan.fields.index(field)]
-        return self._store.read_range(tar.file, int(start), int(size))
+        start, size = self._places[record.number][row, self._plan.fields.index(field)].tolist()
+        return self._store.read_range(tar.file, start, size)
 
 
 def _tar_name(number: int) -> str:
@@ -150,20 +134,14 @@ def _walk(stream: BinaryIO) -> Iterator[tuple[int, int]]:
 
 class _Tar:
     def __init__(self, store: Store, name: str) -> None:
-        self._name = name
-        self._file = store.create(name)
-        self._digest = hashlib.sha256()
-        self._size = 0
+        self._name, self._file = name, store.create(name)
 
     def append(self, blocks: bytes) -> None:
         self._file.write(blocks)
-        self._digest.update(blocks)
-        self._size += len(blocks)
 
     def finish(self) -> tuple[FileRecord, ...]:
         self.append(bytes(2 * _BLOCK))
-        digest = self._digest.hexdigest()
-        return (FileRecord(file=self._name, size=self._size, sha256=digest),)
+        return (FileRecord(file=self._name, size=self._file.size, sha256=self._file.sha256),)
 
     def commit(self) -> None:
         self._file.commit()
