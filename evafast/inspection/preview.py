@@ -6,9 +6,9 @@ import base64
 import html
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,7 @@ _BACKGROUND, _TEXT, _FAINT = (250, 249, 246), (32, 33, 36), (128, 128, 132)
 _MARGIN, _GAP, _CAPTION = 28, 6, 34
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """One sample as a person looks at it: RGB images by heading, and a caption."""
 
     name: str
@@ -35,21 +34,10 @@ class Shown:
 
 
 def write_preview(path: str, out: Path | None, *, sheet: int, page: int) -> tuple[Path, Path]:
-    """Draw the contact sheet and the page of a dataset; return their paths.
+    """Draw a contact sheet of `sheet` samples and a page of `page`; return the files' paths.
 
-    Parameters
-    ----------
-    path : str
-        The dataset's folder or address.
-    out : Path or None
-        Prefix of both files; ``PATH-preview`` by default.
-    sheet, page : int
-        Samples on each.
-
-    Raises
-    ------
-    UsageError
-        If there is no dataset, or a file of either name exists or cannot be written.
+    `out` is their prefix, ``PATH-preview`` by default. Raises `UsageError` if there is no dataset,
+    or a file of either name exists or cannot be written.
     """
     dataset = open_dataset(path)
     name = path.rstrip("/").rpartition("/")[2]
@@ -58,14 +46,15 @@ def write_preview(path: str, out: Path | None, *, sheet: int, page: int) -> tupl
     for file in (image_file, page_file):
         if file.exists():
             raise UsageError(f"out: {quoted(file)} exists already; move it or give --out PREFIX")
-    plan, counts = dataset.plan, dataset.recipe
+    plan = dataset.plan
+    samples, backgrounds = f"{len(dataset):,}", str(len(plan.backgrounds))
+    foregrounds = f"{len(plan.foregrounds)} (mirrors included)"
     title = (
-        f"{name}: {len(dataset):,} samples of {counts.background_count} backgrounds and "
-        f"{counts.foreground_count} foregrounds (mirrors included)"
+        f"{name}: {samples} samples of {backgrounds} backgrounds and {len(plan.foregrounds)} "
+        "foregrounds (mirrors included)"
     )
     properties = {
-        "samples": f"{len(dataset):,}", "backgrounds": str(counts.background_count),
-        "foregrounds": f"{counts.foreground_count} (mirrors included)",
+        "samples": samples, "backgrounds": backgrounds, "foregrounds": foregrounds,
         "canvas": f"{plan.canvas} px", "mask": plan.mask,
         "depth": plan.depth.model if plan.depth else "none", "seed": str(plan.seed),
     }  # fmt: skip

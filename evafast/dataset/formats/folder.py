@@ -134,9 +134,9 @@ class _StagedShard:
 
     def _move(self, store: LocalStore) -> None:
         for folder in {os.path.dirname(file.name) for file in self._files}:
-            os.makedirs(store.path(folder), exist_ok=True)
+            os.makedirs(store.root / folder, exist_ok=True)
         for file in self._files:
-            os.replace(_staged(store, self._shard, file.name), store.path(file.name))
+            os.replace(_staged(store, self._shard, file.name), store.root / file.name)
         os.rmdir(os.path.dirname(_staged(store, self._shard, "")))
 
     def discard(self) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 _INDEX = "shards/index.json"
 _BLOCK = 512
-_SUM = slice(148, 156)
 
 
 def _template() -> bytes:
@@ -33,7 +31,7 @@ def _template() -> bytes:
     header[100:108] = b"0000644\0"  # mode
     header[108:116] = header[116:124] = b"0000000\0"  # owner and group
     header[136:148] = b"00000000000\0"  # time of change: the epoch
-    header[_SUM] = b" " * 8
+    header[148:156] = b" " * 8  # checksum
     header[156:157] = b"0"  # a plain file
     header[257:265] = b"ustar\x0000"
     return bytes(header)
@@ -41,21 +39,15 @@ def _template() -> bytes:
 
 _TEMPLATE = _template()
 _OWNER, _TIME, _REST = _TEMPLATE[100:124], _TEMPLATE[136:148], _TEMPLATE[156:]
+_TEMPLATE_SUM = sum(_TEMPLATE)
 
 
-@cache
-def _after_stem(length: int, suffix: bytes) -> tuple[bytes, int]:
-    """Return what follows a name's stem in its header, up to the size, and its checksum so far."""
-    padding = bytes(100 - length - len(suffix))
-    return b"%b%b%b" % (suffix, padding, _OWNER), sum(_TEMPLATE) + sum(suffix)
-
-
-def _member(stem: bytes, stem_sum: int, suffix: bytes, data: bytes) -> tuple[bytes, bytes, bytes]:
+def _member(name: bytes, data: bytes) -> tuple[bytes, bytes, bytes]:
     """Return header, data and padding of a plain file; its name is ASCII of at most 100 bytes."""
-    after, known = _after_stem(len(stem), suffix)
-    digits = b"%011o\0" % len(data)
-    checksum = known + stem_sum + sum(digits)
-    header = b"%b%b%b%b%06o\0 %b" % (stem, after, digits, _TIME, checksum, _REST)
+    size = b"%011o\0" % len(data)
+    checksum = _TEMPLATE_SUM + sum(name) + sum(size)
+    start = name.ljust(100, b"\0")
+    header = b"%b%b%b%b%06o\0 %b" % (start, _OWNER, size, _TIME, checksum, _REST)
     return header, data, bytes(-len(data) % _BLOCK)
 
 
@@ -74,12 +66,11 @@ class WebDataset(Format):
         blocks: list[bytes] = []
         for sample in samples:
             stem = sample.name.encode("ascii")
-            stem_sum = sum(stem)
-            blocks += _member(stem, stem_sum, self._image, sample.image)
-            blocks += _member(stem, stem_sum, b".mask.png", sample.mask)
+            blocks += _member(stem + self._image, sample.image)
+            blocks += _member(stem + b".mask.png", sample.mask)
             if sample.depth is not None:
-                blocks += _member(stem, stem_sum, b".depth.png", sample.depth)
-            blocks += _member(stem, stem_sum, b".json", sample.record)
+                blocks += _member(stem + b".depth.png", sample.depth)
+            blocks += _member(stem + b".json", sample.record)
         return b"".join(blocks)
 
     def create(self, shard: Shard) -> _Tar:
