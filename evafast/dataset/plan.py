@@ -130,6 +130,12 @@ class Plan:
         )  # fmt: skip
 
     @property
+    def assets(self) -> dict[str, BackgroundEntry | ForegroundEntry]:
+        """Every exported asset by its file."""
+        files = (*self.names.background_files(), *self.names.foreground_files())
+        return dict(zip(files, (*self.backgrounds, *self.foregrounds), strict=True))
+
+    @property
     def codec(self) -> Codec:
         """The codec with this plan's settings, by the libraries installed here."""
         return Codec(image_format=self.image_format, quality=self.quality or Codec.quality)

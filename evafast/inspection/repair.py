@@ -22,13 +22,7 @@ from evafast.compositing import Compositor, choose_backend
 from evafast.dataset.codec import encode_asset
 from evafast.dataset.manifest import MANIFEST_COPY, any_manifest, write_manifest
 from evafast.dataset.naming import DEPTH_RANGE, MANIFEST
-from evafast.dataset.plan import (
-    BackgroundEntry,
-    DepthEntry,
-    ForegroundEntry,
-    Plan,
-    first_difference,
-)
+from evafast.dataset.plan import DepthEntry, Plan, first_difference
 from evafast.dataset.reader import StoredDataset
 from evafast.errors import RunError, UsageError, quoted
 from evafast.inspection.verify import Report, exported_bank, pixels_sha256
@@ -45,16 +39,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RepairSources:
-    """Where to find what the dataset itself has lost.
+    """Where to find what the dataset itself has lost: folders, model and device of its run.
 
-    Attributes
-    ----------
-    backgrounds, foregrounds : Path or None
-        Folders of the original run, for a damaged asset; by default the built-in pack.
-    depth : str or None
-        The original run's depth model, if its name alone does not find it.
-    device : str
-        For depth; of the original run's type.
+    By default the built-in pack, the model of the dataset's manifest and any device.
     """
 
     backgrounds: Path | None = None
@@ -120,13 +107,10 @@ def _restore_manifest(store: Store) -> str:
 
 def _restore_assets(dataset: StoredDataset, files: Sequence[str], sources: RepairSources) -> None:
     """Restore assets: a foreground from its mirror, anything else from the original folders."""
-    plan, names = dataset.plan, dataset.names
-    entries: tuple[BackgroundEntry | ForegroundEntry, ...] = (*plan.backgrounds, *plan.foregrounds)
-    assets = (*names.background_files(), *names.foreground_files())
-    expected = dict(zip(assets, entries, strict=True))
+    plan = dataset.plan
     originals: dict[str, NDArray[np.uint8]] = {}
     for file in files:
-        entry = expected[file]
+        entry = plan.assets[file]
         pixels = _from_mirror(dataset, file)
         if pixels is None or pixels_sha256(pixels) != entry.sha256:
             originals = originals or {pixels_sha256(p): p for p in _originals(plan, sources)}

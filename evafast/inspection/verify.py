@@ -17,7 +17,6 @@ from evafast.dataset.codec import decode_image
 from evafast.dataset.formats import open_format
 from evafast.dataset.manifest import MANIFEST_COPY, FileRecord, intact_manifest, read_manifest
 from evafast.dataset.naming import MANIFEST
-from evafast.dataset.plan import BackgroundEntry, ForegroundEntry
 from evafast.dataset.reader import StoredDataset
 from evafast.errors import RunError, UsageError, quoted
 from evafast.inspection.stats import statistics
@@ -153,10 +152,7 @@ def _check_file(store: Store, report: Report, record: FileRecord, shard: int | N
 
 def exported_assets(dataset: StoredDataset) -> Iterator[tuple[str, NDArray[np.uint8] | None]]:
     """Yield every file of ``bg/`` and ``fg/`` with its pixels, None if not as in the manifest."""
-    plan, names = dataset.plan, dataset.names
-    files = (*names.background_files(), *names.foreground_files())
-    entries: tuple[BackgroundEntry | ForegroundEntry, ...] = (*plan.backgrounds, *plan.foregrounds)
-    for file, entry in zip(files, entries, strict=True):
+    for file, entry in dataset.plan.assets.items():
         pixels: NDArray[np.uint8] | None = None
         with suppress(RunError):
             pixels = dataset.read_asset(file)
