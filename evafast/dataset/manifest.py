@@ -65,16 +65,9 @@ class ShardRecord:
 class Manifest:
     """A finished dataset.
 
-    Attributes
-    ----------
-    plan : Plan
-    statistics : dict
-        By folder: number of images, unit, mean and pixel standard deviation of each channel.
-    files : tuple of FileRecord
-        Files of no single shard: assets, list of samples, indexes.
-    archives : tuple of FileRecord
-        Files that all shards share.
-    shards : tuple of ShardRecord
+    `statistics` are by folder: number of images, unit, mean and pixel standard deviation of each
+    channel. `files` are those of no single shard: assets, list of samples, indexes. `archives` are
+    files that all shards share.
     """
 
     plan: Plan

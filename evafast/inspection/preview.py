@@ -80,7 +80,10 @@ def first_samples(dataset: StoredDataset, count: int) -> list[Shown]:
     plan, p = dataset.plan, batch.placements
     shown = []
     for i, name in enumerate(dataset.names.samples(p)):
-        images = {key: some[i].permute(1, 2, 0).numpy() for key, some in rgb.items()}
+        images = {
+            heading: np.ascontiguousarray(tensor[i].permute(1, 2, 0).numpy())
+            for heading, tensor in rgb.items()
+        }
         if batch.depth is not None and plan.depth is not None:
             images["depth"] = colorize_depth(batch.depth[i, 0].numpy(), plan.depth.kind)
         foreground = plan.foregrounds[p.foreground[i]]
@@ -116,9 +119,7 @@ def contact_sheet(shown: Sequence[Shown], title: str, columns: int = 2) -> Image
         y = top + row * (height + _CAPTION)
         for i, (heading, pixels) in enumerate(sample.images.items()):
             x = left + i * (width + _GAP)
-            image = Image.fromarray(np.ascontiguousarray(pixels)).resize(
-                (width, height), Image.Resampling.NEAREST
-            )
+            image = Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST)
             sheet.paste(image, (x, y))
             if row == 0:
                 draw.text((x, top - 18), heading, _FAINT, small)
@@ -153,5 +154,5 @@ def html_page(shown: Sequence[Shown], title: str, properties: dict[str, str]) ->
 
 
 def _data_url(pixels: NDArray[np.uint8]) -> str:
-    (data,) = Codec(quality=88).encode_images(np.ascontiguousarray(pixels)[None])
+    (data,) = Codec(quality=88).encode_images(pixels[None])
     return "data:image/jpeg;base64," + base64.b64encode(data).decode()

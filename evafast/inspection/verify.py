@@ -68,16 +68,9 @@ def verify(
 ) -> Report:  # fmt: skip
     """Check a finished dataset; UsageError if there is none.
 
-    Parameters
-    ----------
-    store : Store
-    recomposite : int
-        Samples to regenerate from the recipe and the exported assets.
-    decode : bool
-        Decode every image; otherwise only hashes and counts are checked.
-    advance : callable
-        Called with the number of samples just checked: each of them once for its hashes and,
-        with `decode`, once for its images.
+    Every file is hashed; with `decode` every image is decoded; `recomposite` samples are
+    regenerated from the recipe and the exported assets. `advance` is called with the number of
+    samples just hashed, or decoded.
     """
     report = Report()
     manifest = _check_manifest(store, report)

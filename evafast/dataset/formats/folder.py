@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from evafast.dataset.formats import Format
+from evafast.dataset.formats import Finished, Format
 from evafast.dataset.manifest import FileRecord, ShardRecord
 from evafast.dataset.naming import sample_path
 from evafast.dataset.store import WORKING_FOLDER, LocalStore
@@ -67,9 +67,7 @@ class Folder(Format):
         pairs = (line.partition("  ") for line in lines)
         return {name: digest for digest, _, name in pairs}
 
-    def finish(
-        self, records: Sequence[ShardRecord]
-    ) -> tuple[Sequence[ShardRecord], tuple[FileRecord, ...]]:
+    def finish(self, records: Sequence[ShardRecord]) -> Finished:
         """Flush the file system once; every file has its name by now.
 
         Flushing each shard would wait for whatever else the machine writes. A file that a power
