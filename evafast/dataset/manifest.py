@@ -26,18 +26,9 @@ _OWN_HASH = "sha256_of_the_rest"
 
 @dataclass(frozen=True, kw_only=True)
 class FileRecord:
-    """What a file must be.
+    """What a file must be, or the range of it that begins at `offset`.
 
-    Attributes
-    ----------
-    file : str
-        Path in the dataset.
-    size : int or None
-        Bytes; None where it is not recorded.
-    sha256 : str or None
-        None where it cannot be known.
-    offset : int or None
-        First byte, if the record is of a range inside the file.
+    `size` is None where it is not recorded, `sha256` where the record of it is damaged.
     """
 
     file: str
@@ -74,16 +65,9 @@ class ShardRecord:
 class Manifest:
     """A finished dataset.
 
-    Attributes
-    ----------
-    plan : Plan
-    statistics : dict
-        By folder: number of images, unit, mean and pixel standard deviation of each channel.
-    files : tuple of FileRecord
-        Files of no single shard: assets, list of samples, indexes.
-    archives : tuple of FileRecord
-        Files that all shards share.
-    shards : tuple of ShardRecord
+    `statistics` are by folder: number of images, unit, mean and pixel standard deviation of each
+    channel. `files` are those of no single shard: assets, list of samples, indexes. `archives` are
+    files that all shards share.
     """
 
     plan: Plan
@@ -135,13 +119,7 @@ def write_manifest(store: Store, manifest: Manifest) -> None:
 
 
 def read_manifest(store: Store) -> Manifest:
-    """Return the manifest of a finished dataset.
-
-    Raises
-    ------
-    UsageError
-        If there is none, it is damaged, or it is of a format unknown to this version.
-    """
+    """Return the manifest of a finished dataset; UsageError if there is none or it is damaged."""
     if not store.exists(MANIFEST) and not store.exists(MANIFEST_COPY):
         raise UsageError(
             f"dataset: expected a finished one, got {quoted(store)} without {MANIFEST}; finish it "
@@ -156,13 +134,15 @@ def read_manifest(store: Store) -> Manifest:
     return manifest
 
 
+def any_manifest(store: Store) -> Manifest | None:
+    """Return the manifest, or its copy if only that is intact, or None."""
+    return intact_manifest(store, MANIFEST) or intact_manifest(store, MANIFEST_COPY)
+
+
 def intact_manifest(store: Store, file: str) -> Manifest | None:
     """Return the manifest in a file, or None if it is missing or any byte of it has changed.
 
-    Raises
-    ------
-    UsageError
-        If it is of a format unknown to this version.
+    Raises `UsageError` if it is of a format unknown to this version.
     """
     if not store.exists(file):
         return None

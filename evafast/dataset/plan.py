@@ -89,20 +89,8 @@ class Shard:
 class Plan:
     """Everything that decides a dataset's bytes.
 
-    Attributes
-    ----------
-    samples : int
-        How many samples of the shuffled order are written, of `samples_in_recipe`.
-    preprocessing : dict
-        See `AssetConfig.preprocessing`.
-    quality : int or None
-        Of JPEG; None for PNG.
-    encoder : str
-        See `Codec.encoder`.
-    depth_encoding : str or None
-        None without depth.
-    evafast, format_version
-        Versions of the package and of what lands on disk.
+    `samples` of the recipe's `samples_in_recipe` are written, in shuffled order. `quality` is None
+    for PNG, `depth_encoding` without depth. See `AssetConfig.preprocessing`, `Codec.encoder`.
     """
 
     evafast: str = __version__
@@ -140,6 +128,12 @@ class Plan:
             backgrounds=len(self.backgrounds), foregrounds=len(self.foregrounds),
             placements=self.placements,
         )  # fmt: skip
+
+    @property
+    def assets(self) -> dict[str, BackgroundEntry | ForegroundEntry]:
+        """Every exported asset by its file."""
+        files = (*self.names.background_files(), *self.names.foreground_files())
+        return dict(zip(files, (*self.backgrounds, *self.foregrounds), strict=True))
 
     @property
     def codec(self) -> Codec:

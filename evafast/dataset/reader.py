@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from os import PathLike
 from typing import Any, cast, overload
 
@@ -67,8 +68,6 @@ class StoredDataset(Dataset[Any]):
         self.recipe = self.plan.recipe
         self.names = self.plan.names
         self._format = open_format(store, self.plan)
-        self._depth_range: NDArray[np.float32] | None = None
-        self._backgrounds: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return self.plan.samples
@@ -124,10 +123,16 @@ class StoredDataset(Dataset[Any]):
                 pixels[field][i] = decoded
         batch = Batch(
             placements=placements, image=torch.from_numpy(pixels["image"]).permute(0, 3, 1, 2),
-            mask=torch.from_numpy(pixels["mask"])[:, None], backgrounds=self._all_backgrounds(),
+            mask=torch.from_numpy(pixels["mask"])[:, None], backgrounds=self._backgrounds,
         )  # fmt: skip
         if self.plan.depth:
-            batch.depth = self._decode_depth(pixels["depth"], positions)
+            low, high = self._depth_range[positions].unbind(1)
+            encoded = EncodedDepth(
+                codes=torch.from_numpy(pixels["depth"]), low=low, high=high,
+                encoding=cast(Encoding, self.plan.depth_encoding),
+                metres_per_unit=self.plan.depth.metres_per_unit,
+            )  # fmt: skip
+            batch.depth = decode(encoded)[:, None]
             batch.finite = torch.ones(count, dtype=torch.bool)
         return batch
 
@@ -185,22 +190,11 @@ class StoredDataset(Dataset[Any]):
         """Return an iterable dataset of batches, split by rank and worker; see `StoredStream`."""
         return StoredStream(self, batch_size, rank=rank, world_size=world_size, seed=seed)
 
-    def _decode_depth(
-        self, codes: NDArray[np.unsignedinteger], positions: NDArray[np.int64]
-    ) -> torch.Tensor:
-        assert self.plan.depth
-        if self._depth_range is None:
-            self._depth_range = np.load(io.BytesIO(self._read_file(DEPTH_RANGE)))
-        low, high = torch.from_numpy(self._depth_range[positions]).unbind(1)
-        encoded = EncodedDepth(
-            codes=torch.from_numpy(codes), low=low, high=high,
-            encoding=cast(Encoding, self.plan.depth_encoding),
-            metres_per_unit=self.plan.depth.metres_per_unit,
-        )  # fmt: skip
-        return decode(encoded)[:, None]
+    @cached_property
+    def _depth_range(self) -> torch.Tensor:
+        return torch.from_numpy(np.load(io.BytesIO(self._read_file(DEPTH_RANGE))))
 
-    def _all_backgrounds(self) -> torch.Tensor:
-        if self._backgrounds is None:
-            images = [self.read_asset(file) for file in self.names.background_files()]
-            self._backgrounds = torch.from_numpy(np.stack(images))
-        return self._backgrounds
+    @cached_property
+    def _backgrounds(self) -> torch.Tensor:
+        images = [self.read_asset(file) for file in self.names.background_files()]
+        return torch.from_numpy(np.stack(images))

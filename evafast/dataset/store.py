@@ -26,13 +26,7 @@ _OPEN_STREAMS = 8
 
 
 def open_store(out: str | os.PathLike[str]) -> Store:
-    """Return the store at a path, or at an address such as ``s3://bucket/set``.
-
-    Raises
-    ------
-    UsageError
-        If fsspec does not know the address's protocol, or its package is missing.
-    """
+    """Return the store at a path or an address such as ``s3://bucket/set``; see `RemoteStore`."""
     text = os.fspath(out)
     if "://" in text and not text.startswith("file://"):
         return RemoteStore(text)
@@ -71,6 +65,10 @@ class _AnyStore:
                 "command to resume"
             ) from None
 
+    def exists(self, name: str) -> bool:
+        """Return whether a complete file is there."""
+        return cast(Store, self).size(name) is not None
+
     def write(self, name: str, data: bytes) -> None:
         """Write a small file atomically."""
         with creating(cast(Store, self), name) as file:
@@ -96,13 +94,9 @@ class LocalStore(_AnyStore):
                 f"out: expected a folder, got {quoted(root)}, which is a file; choose another"
             )
 
-    def path(self, name: str) -> Path:
-        """Return the path of a file of the dataset."""
-        return self.root / name
-
     def read(self, name: str) -> bytes:
         """Return a file's bytes; FileNotFoundError if it is missing."""
-        return self.path(name).read_bytes()
+        return (self.root / name).read_bytes()
 
     def read_range(self, name: str, offset: int, size: int) -> bytes:
         """Return `size` bytes of a file from `offset` on."""
@@ -112,15 +106,12 @@ class LocalStore(_AnyStore):
 
     def open(self, name: str) -> BinaryIO:
         """Open a file for reading."""
-        return self.path(name).open("rb")
-
-    def exists(self, name: str) -> bool:
-        """Return whether a complete file is there."""
-        return self.path(name).is_file()
+        return (self.root / name).open("rb")
 
     def size(self, name: str) -> int | None:
         """Return a file's size in bytes, or None if there is no such file."""
-        return self.path(name).stat().st_size if self.exists(name) else None
+        path = self.root / name
+        return path.stat().st_size if path.is_file() else None
 
     def names(self) -> list[str]:
         """Return the names of all files, sorted, except those of the working folder."""
@@ -138,23 +129,20 @@ class LocalStore(_AnyStore):
 
     def clear_working_folder(self, keep: str) -> None:
         """Empty the working folder, which only evafast writes, except for one file."""
-        for entry in self.path(WORKING_FOLDER).iterdir():
+        for entry in (self.root / WORKING_FOLDER).iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
-            elif entry != self.path(keep):
+            elif entry != self.root / keep:
                 entry.unlink(missing_ok=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the dataset for this process; the lock ends with the process, however that ends.
-
-        Raises `UsageError` if another run holds it.
-        """
+        """Hold the dataset until this process ends, however; UsageError if another run does."""
         from filelock import FileLock, Timeout
 
         with self.one_line_errors():
-            self.path(WORKING_FOLDER).mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path(f"{WORKING_FOLDER}/lock"), timeout=0)
+            (self.root / WORKING_FOLDER).mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.root / WORKING_FOLDER / "lock", timeout=0)
             try:
                 lock.acquire()
             except Timeout:
@@ -169,7 +157,10 @@ class LocalStore(_AnyStore):
 
 
 class RemoteStore(_AnyStore):
-    """A folder at an fsspec address. Nothing locks it: only one run may write it."""
+    """A folder at an fsspec address. Nothing locks it: only one run may write it.
+
+    Raises `UsageError` if fsspec does not know the protocol, or its package is missing.
+    """
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -220,13 +211,13 @@ class RemoteStore(_AnyStore):
         """See `LocalStore`."""
         return cast(BinaryIO, self._files.open(self._path(name), "rb"))
 
-    def exists(self, name: str) -> bool:
-        """See `LocalStore`."""
-        return bool(self._files.isfile(self._path(name)))
-
     def size(self, name: str) -> int | None:
         """See `LocalStore`."""
-        return int(self._files.size(self._path(name))) if self.exists(name) else None
+        try:
+            found = self._files.info(self._path(name))
+        except FileNotFoundError:
+            return None
+        return int(found["size"]) if found["type"] == "file" else None
 
     def names(self) -> list[str]:
         """See `LocalStore`."""
@@ -263,13 +254,7 @@ class RemoteStore(_AnyStore):
         yield
 
 
-Store: TypeAlias = LocalStore | RemoteStore
-"""Where a dataset lies; both kinds have the same methods."""
-
-
-class NewFile:
-    """A file being written and hashed; it appears when it is committed, or never."""
-
+class _AnyNewFile:
     def __init__(self, store: Store, stream: Any) -> None:
         self._store, self._stream = store, stream
         self._digest = hashlib.sha256()
@@ -287,19 +272,11 @@ class NewFile:
         self._digest.update(data)
         self.size += len(data)
 
-    def commit(self) -> None:
-        """Make the file appear."""
-        raise NotImplementedError
 
-    def discard(self) -> None:
-        """Drop the file, unless it is committed."""
-        raise NotImplementedError
-
-
-class _NewLocalFile(NewFile):
+class _NewLocalFile(_AnyNewFile):
     def __init__(self, store: LocalStore, name: str) -> None:
-        self._target = store.path(name)
-        self._temporary = store.path(f"{WORKING_FOLDER}/{name.replace('/', '+')}.tmp")
+        self._target = store.root / name
+        self._temporary = store.root / WORKING_FOLDER / f"{name.replace('/', '+')}.tmp"
         with store.one_line_errors():
             self._temporary.parent.mkdir(parents=True, exist_ok=True)
             super().__init__(store, self._temporary.open("wb"))
@@ -319,7 +296,7 @@ class _NewLocalFile(NewFile):
             self._temporary.unlink()
 
 
-class _NewRemoteFile(NewFile):
+class _NewRemoteFile(_AnyNewFile):
     _committed = False
 
     def commit(self) -> None:
@@ -332,3 +309,10 @@ class _NewRemoteFile(NewFile):
         if not self._committed:
             with suppress(Exception):
                 self._stream.discard()
+
+
+Store: TypeAlias = LocalStore | RemoteStore
+"""Where a dataset lies; both kinds have the same methods."""
+
+NewFile: TypeAlias = _NewLocalFile | _NewRemoteFile
+"""A file being written and hashed: ``write``, then ``commit``, and ``discard`` in any case."""

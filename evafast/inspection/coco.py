@@ -30,22 +30,13 @@ def coco_annotations(
 
     A sample without a pixel of coverage >= 128 has none. Memory does not grow with the dataset.
     `advance` is called with the number of samples just annotated.
-
-    Raises
-    ------
-    UsageError
-        If pycocotools is not installed.
-    RunError
-        If a file is missing or does not decode.
     """
     if find_spec("pycocotools") is None:
         raise UsageError(
             'coco: expected pycocotools, got none; install it: pip install "evafast[coco]"'
         )
-    info = {
-        "description": f"made by evafast {dataset.plan.evafast}, seed {dataset.plan.seed}",
-        "date_created": None,
-    }
+    made = f"made by evafast {dataset.plan.evafast}, seed {dataset.plan.seed}"
+    info = {"description": made, "date_created": None}
     categories = [{"id": 1, "name": "foreground", "supercategory": ""}]
     stream.write(
         f'{{"info": {json.dumps(info)}, "licenses": [], "categories": {json.dumps(categories)},\n'

@@ -6,9 +6,9 @@ import base64
 import html
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,7 @@ _BACKGROUND, _TEXT, _FAINT = (250, 249, 246), (32, 33, 36), (128, 128, 132)
 _MARGIN, _GAP, _CAPTION = 28, 6, 34
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """One sample as a person looks at it: RGB images by heading, and a caption."""
 
     name: str
@@ -35,21 +34,10 @@ class Shown:
 
 
 def write_preview(path: str, out: Path | None, *, sheet: int, page: int) -> tuple[Path, Path]:
-    """Draw the contact sheet and the page of a dataset; return their paths.
+    """Draw a contact sheet of `sheet` samples and a page of `page`; return the files' paths.
 
-    Parameters
-    ----------
-    path : str
-        The dataset's folder or address.
-    out : Path or None
-        Prefix of both files; ``PATH-preview`` by default.
-    sheet, page : int
-        Samples on each.
-
-    Raises
-    ------
-    UsageError
-        If there is no dataset, or a file of either name exists or cannot be written.
+    `out` is their prefix, ``PATH-preview`` by default. Raises `UsageError` if there is no dataset,
+    or a file of either name exists or cannot be written.
     """
     dataset = open_dataset(path)
     name = path.rstrip("/").rpartition("/")[2]
@@ -58,14 +46,15 @@ def write_preview(path: str, out: Path | None, *, sheet: int, page: int) -> tupl
     for file in (image_file, page_file):
         if file.exists():
             raise UsageError(f"out: {quoted(file)} exists already; move it or give --out PREFIX")
-    plan, counts = dataset.plan, dataset.recipe
+    plan = dataset.plan
+    samples, backgrounds = f"{len(dataset):,}", str(len(plan.backgrounds))
+    foregrounds = f"{len(plan.foregrounds)} (mirrors included)"
     title = (
-        f"{name}: {len(dataset):,} samples of {counts.background_count} backgrounds and "
-        f"{counts.foreground_count} foregrounds (mirrors included)"
+        f"{name}: {samples} samples of {backgrounds} backgrounds and {len(plan.foregrounds)} "
+        "foregrounds (mirrors included)"
     )
     properties = {
-        "samples": f"{len(dataset):,}", "backgrounds": str(counts.background_count),
-        "foregrounds": f"{counts.foreground_count} (mirrors included)",
+        "samples": samples, "backgrounds": backgrounds, "foregrounds": foregrounds,
         "canvas": f"{plan.canvas} px", "mask": plan.mask,
         "depth": plan.depth.model if plan.depth else "none", "seed": str(plan.seed),
     }  # fmt: skip
@@ -91,7 +80,10 @@ def first_samples(dataset: StoredDataset, count: int) -> list[Shown]:
     plan, p = dataset.plan, batch.placements
     shown = []
     for i, name in enumerate(dataset.names.samples(p)):
-        images = {key: some[i].permute(1, 2, 0).numpy() for key, some in rgb.items()}
+        images = {
+            heading: np.ascontiguousarray(tensor[i].permute(1, 2, 0).numpy())
+            for heading, tensor in rgb.items()
+        }
         if batch.depth is not None and plan.depth is not None:
             images["depth"] = colorize_depth(batch.depth[i, 0].numpy(), plan.depth.kind)
         foreground = plan.foregrounds[p.foreground[i]]
@@ -127,9 +119,7 @@ def contact_sheet(shown: Sequence[Shown], title: str, columns: int = 2) -> Image
         y = top + row * (height + _CAPTION)
         for i, (heading, pixels) in enumerate(sample.images.items()):
             x = left + i * (width + _GAP)
-            image = Image.fromarray(np.ascontiguousarray(pixels)).resize(
-                (width, height), Image.Resampling.NEAREST
-            )
+            image = Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST)
             sheet.paste(image, (x, y))
             if row == 0:
                 draw.text((x, top - 18), heading, _FAINT, small)
@@ -164,5 +154,5 @@ def html_page(shown: Sequence[Shown], title: str, properties: dict[str, str]) ->
 
 
 def _data_url(pixels: NDArray[np.uint8]) -> str:
-    (data,) = Codec(quality=88).encode_images(np.ascontiguousarray(pixels)[None])
+    (data,) = Codec(quality=88).encode_images(pixels[None])
     return "data:image/jpeg;base64," + base64.b64encode(data).decode()

@@ -72,7 +72,7 @@ def statistics(
     table = {name: FolderStatistics() for name in ("bg", "fg", *(FOLDERS[f] for f in fields))}
     if dataset.plan.depth_encoding == "metric16":
         table[FOLDERS["depth"]] = FolderStatistics(scale=1000.0, unit="metres")
-    for file in (*dataset.names.background_files(), *dataset.names.foreground_files()):
+    for file in dataset.plan.assets:
         table[file[:2]].add(dataset.read_asset(file))
 
     def decode(job: tuple[str, dict[str, bytes]]) -> dict[str, NDArray[Any]]:

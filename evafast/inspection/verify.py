@@ -17,7 +17,6 @@ from evafast.dataset.codec import decode_image
 from evafast.dataset.formats import open_format
 from evafast.dataset.manifest import MANIFEST_COPY, FileRecord, intact_manifest, read_manifest
 from evafast.dataset.naming import MANIFEST
-from evafast.dataset.plan import BackgroundEntry, ForegroundEntry
 from evafast.dataset.reader import StoredDataset
 from evafast.errors import RunError, UsageError, quoted
 from evafast.inspection.stats import statistics
@@ -29,18 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be.
+    """A file, or sample, that is not as it should be.
 
-    Attributes
-    ----------
-    kind : {'missing', 'damaged', 'mismatch', 'unexpected'}
-        ``mismatch``: intact, but not what the recipe makes.
-    name : str
-        The file, or the sample.
-    what : str
-        Details in a few words.
-    shard : int or None
-        The shard that would repair it.
+    `kind` is missing, damaged, mismatch (intact, but not what the recipe makes) or unexpected;
+    regenerating `shard` repairs it.
     """
 
     kind: str
@@ -77,16 +68,9 @@ def verify(
 ) -> Report:  # fmt: skip
     """Check a finished dataset; UsageError if there is none.
 
-    Parameters
-    ----------
-    store : Store
-    recomposite : int
-        Samples to regenerate from the recipe and the exported assets.
-    decode : bool
-        Decode every image; otherwise only hashes and counts are checked.
-    advance : callable
-        Called with the number of samples just checked: each of them once for its hashes and,
-        with `decode`, once for its images.
+    Every file is hashed; with `decode` every image is decoded; `recomposite` samples are
+    regenerated from the recipe and the exported assets. `advance` is called with the number of
+    samples just hashed, or decoded.
     """
     report = Report()
     manifest = _check_manifest(store, report)
@@ -161,10 +145,7 @@ def _check_file(store: Store, report: Report, record: FileRecord, shard: int | N
 
 def exported_assets(dataset: StoredDataset) -> Iterator[tuple[str, NDArray[np.uint8] | None]]:
     """Yield every file of ``bg/`` and ``fg/`` with its pixels, None if not as in the manifest."""
-    plan, names = dataset.plan, dataset.names
-    files = (*names.background_files(), *names.foreground_files())
-    entries: tuple[BackgroundEntry | ForegroundEntry, ...] = (*plan.backgrounds, *plan.foregrounds)
-    for file, entry in zip(files, entries, strict=True):
+    for file, entry in dataset.plan.assets.items():
         pixels: NDArray[np.uint8] | None = None
         with suppress(RunError):
             pixels = dataset.read_asset(file)
@@ -189,12 +170,10 @@ def exported_bank(dataset: StoredDataset) -> Bank:
         pixels[file[:2]].append(image)
     plan = dataset.plan
     originals = [f.name for f in plan.foregrounds if not f.mirrored]
-    return Bank.from_arrays(
-        pixels["bg"],
-        pixels["fg"][: len(originals)],  # the rest was just seen to be their mirrors
-        background_names=[b.name for b in plan.backgrounds],
-        foreground_names=originals,
-    )
+    return Bank.from_arrays(  # of foregrounds, the second half was just seen to be the mirrors
+        pixels["bg"], pixels["fg"][: len(originals)],
+        background_names=[b.name for b in plan.backgrounds], foreground_names=originals,
+    )  # fmt: skip
 
 
 def _recomposite(dataset: StoredDataset, report: Report, count: int) -> None:
@@ -204,20 +183,18 @@ def _recomposite(dataset: StoredDataset, report: Report, count: int) -> None:
     same_encoder = codec.encoder == plan.encoder
     exact = same_encoder or plan.image_format == "png"
     compositor = Compositor(exported_bank(dataset), backend="pillow", device="cpu", mask=plan.mask)
-    count = min(count, len(dataset))
-    positions = np.unique(np.linspace(0, len(dataset) - 1, count).astype(np.int64))
+    positions = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).astype(np.int64)
     for position in positions.tolist():
         placements = dataset.placements_at([position])
         (name,) = dataset.names.samples(placements)
         made = compositor(placements)
-        files = dataset.read_files(position, name)
-        mask, image = (decode_image(files[field], name) for field in ("mask", "image"))
+        files = dataset.read_files(position, name, fields=("mask", "image"))
+        mask, image = (decode_image(data, name) for data in files.values())
         expected = made.image[0].numpy()
         if plan.image_format == "jpeg" and same_encoder:
             expected = decode_image(codec.encode_images(made.image.numpy())[0], name)
-        if not np.array_equal(mask, made.mask[0].numpy()) or (
-            exact and not np.array_equal(image, expected)
-        ):
+        same = np.array_equal(mask, made.mask[0].numpy())
+        if not same or (exact and not np.array_equal(image, expected)):
             what = "not what the recipe and the assets make"
             report.add("mismatch", name, what, position // plan.samples_per_shard)
         report.recomposited += 1

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from evafast.dataset.formats import Format
+from evafast.dataset.formats import Finished, Format
 from evafast.dataset.manifest import FileRecord, ShardRecord
 from evafast.dataset.naming import sample_path
 from evafast.dataset.store import WORKING_FOLDER, LocalStore
@@ -67,9 +67,7 @@ class Folder(Format):
         pairs = (line.partition("  ") for line in lines)
         return {name: digest for digest, _, name in pairs}
 
-    def finish(
-        self, records: Sequence[ShardRecord]
-    ) -> tuple[Sequence[ShardRecord], tuple[FileRecord, ...]]:
+    def finish(self, records: Sequence[ShardRecord]) -> Finished:
         """Flush the file system once; every file has its name by now.
 
         Flushing each shard would wait for whatever else the machine writes. A file that a power
@@ -134,9 +132,9 @@ class _StagedShard:
 
     def _move(self, store: LocalStore) -> None:
         for folder in {os.path.dirname(file.name) for file in self._files}:
-            os.makedirs(store.path(folder), exist_ok=True)
+            os.makedirs(store.root / folder, exist_ok=True)
         for file in self._files:
-            os.replace(_staged(store, self._shard, file.name), store.path(file.name))
+            os.replace(_staged(store, self._shard, file.name), store.root / file.name)
         os.rmdir(os.path.dirname(_staged(store, self._shard, "")))
 
     def discard(self) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from functools import cache
+from tarfile import USTAR_FORMAT, TarInfo
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evafast.dataset.formats import Format
+from evafast.dataset.formats import Finished, Format, ShardFiles
 from evafast.dataset.manifest import FileRecord, ShardRecord
 
 if TYPE_CHECKING:
@@ -24,38 +24,18 @@ if TYPE_CHECKING:
 
 _INDEX = "shards/index.json"
 _BLOCK = 512
-_SUM = slice(148, 156)
+
+_HEADER = TarInfo().tobuf(USTAR_FORMAT)  # a plain file of nobody, mode 644, no time
+_OWNER, _TIME, _REST = _HEADER[100:124], _HEADER[136:148], _HEADER[156:]
+_HEADER_SUM = sum(_OWNER + _TIME + _REST) + sum(b" " * 8)  # the checksum counts as spaces
 
 
-def _template() -> bytes:
-    """Return a POSIX ustar header without name, size and checksum (that field as spaces)."""
-    header = bytearray(_BLOCK)
-    header[100:108] = b"0000644\0"  # mode
-    header[108:116] = header[116:124] = b"0000000\0"  # owner and group
-    header[136:148] = b"00000000000\0"  # time of change: the epoch
-    header[_SUM] = b" " * 8
-    header[156:157] = b"0"  # a plain file
-    header[257:265] = b"ustar\x0000"
-    return bytes(header)
-
-
-_TEMPLATE = _template()
-_OWNER, _TIME, _REST = _TEMPLATE[100:124], _TEMPLATE[136:148], _TEMPLATE[156:]
-
-
-@cache
-def _after_stem(length: int, suffix: bytes) -> tuple[bytes, int]:
-    """Return what follows a name's stem in its header, up to the size, and its checksum so far."""
-    padding = bytes(100 - length - len(suffix))
-    return b"%b%b%b" % (suffix, padding, _OWNER), sum(_TEMPLATE) + sum(suffix)
-
-
-def _member(stem: bytes, stem_sum: int, suffix: bytes, data: bytes) -> tuple[bytes, bytes, bytes]:
+def _member(name: bytes, data: bytes) -> tuple[bytes, bytes, bytes]:
     """Return header, data and padding of a plain file; its name is ASCII of at most 100 bytes."""
-    after, known = _after_stem(len(stem), suffix)
-    digits = b"%011o\0" % len(data)
-    checksum = known + stem_sum + sum(digits)
-    header = b"%b%b%b%b%06o\0 %b" % (stem, after, digits, _TIME, checksum, _REST)
+    size = b"%011o\0" % len(data)
+    checksum = _HEADER_SUM + sum(name) + sum(size)
+    start = name.ljust(100, b"\0")
+    header = b"%b%b%b%b%06o\0 %b" % (start, _OWNER, size, _TIME, checksum, _REST)
     return header, data, bytes(-len(data) % _BLOCK)
 
 
@@ -74,21 +54,18 @@ class WebDataset(Format):
         blocks: list[bytes] = []
         for sample in samples:
             stem = sample.name.encode("ascii")
-            stem_sum = sum(stem)
-            blocks += _member(stem, stem_sum, self._image, sample.image)
-            blocks += _member(stem, stem_sum, b".mask.png", sample.mask)
+            blocks += _member(stem + self._image, sample.image)
+            blocks += _member(stem + b".mask.png", sample.mask)
             if sample.depth is not None:
-                blocks += _member(stem, stem_sum, b".depth.png", sample.depth)
-            blocks += _member(stem, stem_sum, b".json", sample.record)
+                blocks += _member(stem + b".depth.png", sample.depth)
+            blocks += _member(stem + b".json", sample.record)
         return b"".join(blocks)
 
     def create(self, shard: Shard) -> _Tar:
         """Start a tar file."""
         return _Tar(self._store, _tar_name(shard.number))
 
-    def finish(
-        self, records: Sequence[ShardRecord]
-    ) -> tuple[Sequence[ShardRecord], tuple[FileRecord, ...]]:
+    def finish(self, records: Sequence[ShardRecord]) -> Finished:
         """Write the index file that wids reads.
 
         It has no ``md5sum``: wids does not need it, and the manifest has SHA-256.
@@ -132,19 +109,14 @@ def _walk(stream: BinaryIO) -> Iterator[tuple[int, int]]:
         stream.seek(position)
 
 
-class _Tar:
+class _Tar(ShardFiles):
     def __init__(self, store: Store, name: str) -> None:
-        self._name, self._file = name, store.create(name)
+        super().__init__(store, {name: name})
+        self._name = name
 
     def append(self, blocks: bytes) -> None:
-        self._file.write(blocks)
+        super().append({self._name: blocks})
 
     def finish(self) -> tuple[FileRecord, ...]:
         self.append(bytes(2 * _BLOCK))
-        return (FileRecord(file=self._name, size=self._file.size, sha256=self._file.sha256),)
-
-    def commit(self) -> None:
-        self._file.commit()
-
-    def discard(self) -> None:
-        self._file.discard()
+        return super().finish()

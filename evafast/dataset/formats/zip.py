@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from evafast.dataset.formats import Format
+from evafast.dataset.formats import Finished, Format, ShardFiles
 from evafast.dataset.manifest import FileRecord, ShardRecord
 from evafast.dataset.naming import FOLDERS, sample_path
 from evafast.dataset.store import WORKING_FOLDER, creating
@@ -112,9 +112,10 @@ class Zip(Format):
             for field in self._plan.fields
         }
 
-    def create(self, shard: Shard) -> _Segments:
-        """Start a shard's segments."""
-        return _Segments(self._store, shard, [_archive(field) for field in self._plan.fields])
+    def create(self, shard: Shard) -> ShardFiles:
+        """Start a shard's segments, recorded by their archives."""
+        archives = [_archive(field) for field in self._plan.fields]
+        return ShardFiles(self._store, {a: _segment(a, shard.number) for a in archives})
 
     def is_complete(self, record: ShardRecord) -> bool:
         """Compare the segments' sizes."""
@@ -122,9 +123,7 @@ class Zip(Format):
             self._store.size(_segment(f.file, record.number)) == f.size for f in record.files
         )
 
-    def finish(
-        self, records: Sequence[ShardRecord]
-    ) -> tuple[Sequence[ShardRecord], tuple[FileRecord, ...]]:
+    def finish(self, records: Sequence[ShardRecord]) -> Finished:
         """Join the segments into archives."""
         end = {_archive(field): 0 for field in self._plan.fields}
         placed = []
@@ -180,28 +179,3 @@ class Zip(Format):
             self._places[record.number, field] = np.array(places, dtype=np.int64)
         start, size = self._places[record.number, field][row].tolist()
         return self._store.read_range(archive, start, size)
-
-
-class _Segments:
-    def __init__(self, store: Store, shard: Shard, archives: Sequence[str]) -> None:
-        self._files = {
-            archive: store.create(_segment(archive, shard.number)) for archive in archives
-        }
-
-    def append(self, packed: dict[str, bytes]) -> None:
-        for archive, data in packed.items():
-            self._files[archive].write(data)
-
-    def finish(self) -> tuple[FileRecord, ...]:
-        return tuple(
-            FileRecord(file=archive, size=file.size, sha256=file.sha256)
-            for archive, file in self._files.items()
-        )
-
-    def commit(self) -> None:
-        for file in self._files.values():
-            file.commit()
-
-    def discard(self) -> None:
-        for file in self._files.values():
-            file.discard()
