@@ -176,7 +176,8 @@ class StoredDataset(Dataset[Any]):
     def named(self) -> Iterator[tuple[int, str]]:
         """Yield the position and name of every sample."""
         for start in range(0, len(self), _NAMED):
-            names = self.names.samples(self.placements_at(slice(start, start + _NAMED)))
+            stop = min(start + _NAMED, len(self))
+            names = self.names.samples(self.placements_at(slice(start, stop)))
             yield from enumerate(names, start)
 
     def location(self, position: int, name: str) -> dict[str, str]:
