@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evafast.assets.decode import Decoded, Unusable
-from evafast.errors import UsageError
+from evafast.errors import UsageError, check_range
 
 MIN_BACKGROUND_SIDE = 16  # pixels; smaller backgrounds are skipped
 MIN_VISIBLE_BACKGROUND = 0.02  # share of pixels; others are skipped
@@ -39,8 +39,7 @@ class AssetConfig:
     strict: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= self.canvas <= 16384:
-            raise UsageError(f"canvas: expected 1 to 16384 px, got {self.canvas}; choose another")
+        check_range("canvas", self.canvas, 1, 16384)
         if not 1 <= self.foreground_size <= self.canvas:
             raise UsageError(
                 f"foreground size: expected 1 to {self.canvas} px (the canvas), got "

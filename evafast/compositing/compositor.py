@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evafast.compositing.backends import load
 from evafast.compositing.dispatch import choose_backend
 from evafast.compositing.pixel import MASKS
-from evafast.errors import UsageError
+from evafast.errors import UsageError, check_choice
 
 if TYPE_CHECKING:
     import torch
@@ -78,8 +78,7 @@ class Compositor:
         mask: str = "matte",
         parallel: bool = True,
     ) -> None:
-        if mask not in MASKS:
-            raise UsageError(f"mask: expected {' or '.join(MASKS)}, got {mask!r}; choose one")
+        check_choice("mask", mask, MASKS)
         self.bank, self.mask = bank, mask
         self.choice = choose_backend(backend, device)
         self.device = self.choice.device

@@ -19,7 +19,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
-from evafast.errors import UsageError
+from evafast.errors import UsageError, check_choice
 
 Encoding = Literal["minmax8", "metric16"]
 ENCODINGS: tuple[Encoding, ...] = ("minmax8", "metric16")
@@ -45,10 +45,7 @@ class EncodedDepth:
 
 def check_encoding(encoding: str, metres_per_unit: float | None) -> None:
     """Raise `UsageError` if an encoding is unknown, or is metric16 for depth of unknown scale."""
-    if encoding not in ENCODINGS:
-        raise UsageError(
-            f"depth encoding: expected {' or '.join(ENCODINGS)}, got {encoding!r}; choose one"
-        )
+    check_choice("depth encoding", encoding, ENCODINGS)
     if encoding == "metric16" and metres_per_unit is None:
         raise UsageError(
             "depth encoding: metric16 expected depth in metres, got a model of unknown scale; "

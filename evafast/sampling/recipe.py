@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evafast.errors import UsageError
+from evafast.errors import UsageError, check_range, check_seed
 from evafast.sampling.indexing import checked_indices
 from evafast.sampling.permutation import ShuffledOrder
 from evafast.sampling.philox import PLACEMENT_STREAM, below, key_of_seed, philox4x32
@@ -100,16 +100,14 @@ class Recipe:
         object.__setattr__(self, "foreground_sizes", sizes)
         counts = self.background_count, len(sizes), self.placements
         for name, count in zip(("backgrounds", "foregrounds", "placements"), counts, strict=True):
-            if count < 1:
-                raise UsageError(f"{name}: expected at least 1, got {count}; give more")
+            check_range(name, count, 1)
         samples = math.prod(counts)
         if self.placements >= 2**31 or samples >= 2**62:
             raise UsageError(
                 f"placements: expected fewer than 2**31, and 2**62 samples in all, got "
                 f"{self.placements:,} and {samples:,}; lower them"
             )
-        if not 0 <= self.seed < 2**64:
-            raise UsageError(f"seed: expected 0 to 2**64-1, got {self.seed}; choose another")
+        check_seed(self.seed)
         if sizes.min() < 1 or sizes.max() > self.canvas:
             raise UsageError(
                 f"foreground size: expected 1 to {self.canvas} px (the canvas), got "
