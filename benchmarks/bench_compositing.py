@@ -1,107 +1,93 @@
-"""Compositing on the CPU: every backend and peer on the same samples, against a plain memcpy.
+"""Compositing: every backend and peer on the same samples, against a plain copy of the same bytes.
 
-A sample is an RGB image and its 8-bit matte at 224 px: 200,704 bytes written. Rates are samples a
-second into memory that is there already. Aims (issue 2): Numba at least 5 times Pillow's single
-thread, and at least 0.6 of a memcpy and memset of the same bytes.
+A sample is an RGB image and its 8-bit matte at 224 px: 200,704 bytes written. Outputs are
+preallocated. On the CPU the limit is a memcpy and memset of the same bytes; aims (issue 2): Numba
+at least 5 times Pillow's single thread and at least 0.6 of the copy.
+
+On a GPU the limit is a device-to-device copy (bytes read plus bytes written) of as many bytes; see
+`benchmarks.peers.on_device`.
 """
 
 from __future__ import annotations
 
-import os
-
-import numba
 import numpy as np
 import pytest
+import torch
 
-from benchmarks.cpu_peers import PEERS
-from benchmarks.inputs import described, first_samples
-from benchmarks.limits import CopyAll, CopyEach
-from benchmarks.race import Contender, Race
-from evafast import Compositor
-from evafast.compositing.backends import load
+from benchmarks.harness.inputs import synthetic_bank
+from benchmarks.harness.limits import CopyEach
+from benchmarks.harness.machine import CORES
+from benchmarks.harness.race import Contender
+from benchmarks.peers.compositing import CPU_PEERS, composited, same_pixels
+from benchmarks.peers.on_device import PEER_BATCH, on_device
 
-CORES = os.cpu_count() or 1
-COPY, LONG_COPY = "memcpy + memset", "memcpy + memset, one long"
-
-
-def composited(name, bank, placements, *, threads=CORES):
-    """Return a contender that runs one of our CPU backends into outputs that are there already."""
-    compositor = Compositor(bank, backend=name, device="cpu")
-    out = compositor.allocate(len(placements))
-
-    def call():
-        before = numba.get_num_threads()
-        numba.set_num_threads(threads)
-        compositor(placements, out)
-        numba.set_num_threads(before)
-
-    label = f"evafast {name}" if name != "numba" else f"evafast numba, {threads} threads"
-    note = "the reference backend: Pillow's paste, copied into arrays" if name == "pillow" else ""
-    return Contender(
-        label.replace("1 threads", "1 thread"), "ours", call, len(placements), note=note
-    ), out
+COPY = "memcpy + memset"
 
 
-def same_pixels(result, expected):
-    """Tell whether images and masks equal ours, as far as the peer made them."""
-    return all(
-        np.array_equal(got, ours[: len(got)]) for got, ours in zip(result, expected, strict=True)
-    )
-
-
-def test_compositing_224(benchmark, bank, pictures, scale, keep_race):
-    batch, rounds = scale(512, 64), scale(21, 3)
-    placements = first_samples(bank, batch)
-    skipped = {}
-    ours, out = composited("numba", bank, placements)
-    ours.call()
-    expected = out.image.numpy().copy(), out.mask.numpy().copy()
-    ours.equal = True
-    contenders = [ours]
-    others = [("numba", 1)] * (CORES > 1) + [("pillow", 1)]
-    for name, threads in others:
-        some = placements if name == "numba" else placements[: batch // 2]
-        contender, made = composited(name, bank, some, threads=threads)
+@pytest.mark.budget(25)
+def test_compositing(suite):
+    bank, batch, skipped = suite.inputs.bank, suite.size(512, 64), {}
+    placements = suite.inputs.samples(batch)
+    first, expected = f"evafast numba, {CORES} threads", None
+    contenders = []
+    backends = {first: ("numba", CORES), "evafast numba, 1 thread": ("numba", 1),
+                "evafast pillow": ("pillow", 1)}  # fmt: skip
+    for label, (backend, threads) in backends.items():
+        some = placements if backend == "numba" else placements[: batch // 2]
+        contender, out = composited(label, bank, some, backend=backend, threads=threads)
         contender.call()
-        contender.equal = same_pixels((made.image.numpy(), made.mask.numpy()), expected)
+        expected = expected or (out.image.numpy(), out.mask.numpy())
+        contender.equal = same_pixels((out.image.numpy(), out.mask.numpy()), expected)
         contenders.append(contender)
-    for name, (kind, note, part) in PEERS.items():
+    contenders[-1].note = "the reference backend: Pillow's paste, copied into arrays"
+    for name, (kind, note, share) in CPU_PEERS.items():
         try:
-            peer = kind(bank, placements[: max(8, batch // part)])
-            peer.run()
+            peer = kind(bank, placements[: max(8, batch // share)])
         except ImportError as error:
             skipped[name] = f"not installed: {error.name}"
             continue
-        equal = same_pixels(peer.result(), expected)
+        peer.run()
         role = "baseline" if name == "Pillow" else "peer"
-        contenders.append(Contender(name, role, peer.run, len(peer.rows), equal, note))
-    contenders += [
-        Contender(COPY, "limit", CopyEach(bank, placements), batch,
-                  note=f"the same backgrounds to the same outputs, {CORES} threads"),
-        Contender(LONG_COPY, "limit", CopyAll(batch, bank.canvas, CORES), batch,
-                  note=f"as many bytes in one piece a thread, from memory, {CORES} threads"),
-    ]  # fmt: skip
-    race = Race(contenders)
-    race.run(benchmark, rounds)
+        equal = same_pixels(peer.result(), expected)
+        contenders.append(Contender(name, role, peer.run, max(8, batch // share), equal, note))
+    contenders.append(Contender(
+        COPY, "limit", CopyEach(bank, placements), batch,
+        note=f"the same backgrounds to the same outputs, {CORES} threads",
+    ))  # fmt: skip
+    race = suite.race("Compositing on the CPU: image and matte at 224 px", contenders, 21, skipped)
     peers = [c.name for c in contenders if c.role in ("peer", "baseline") and c.equal]
-    fastest = max(peers, key=lambda n: float(np.median(race.contenders[n].rates)))
-    ratios = [
-        race.ratio(ours.name, "Pillow", aim=5.0),
-        race.ratio(ours.name, COPY, aim=0.6),
-        race.ratio(ours.name, LONG_COPY),
-        *([race.ratio(ours.name, fastest)] if fastest != "Pillow" else []),
-        *(race.ratio(c.name, "Pillow") for c in contenders[1 : 1 + (CORES > 1)]),
-    ]
-    kept = keep_race(
-        "compositing", race, title="Compositing on the CPU: image and matte at 224 px",
-        unit="samples/s", ratios=ratios, skipped=skipped,
-        parameters={**described(pictures), "batch": batch, "bytes_per_sample": 4 * bank.canvas**2},
+    others = {race.fastest(peers)} - {"Pillow"}
+    suite.keep(
+        "compositing", race, unit="samples/s",
+        parameters={**suite.inputs.described, "batch": batch, "bytes_per_sample": 4 * 224**2},
+        ratios=[
+            race.ratio(first, "Pillow", aim=5.0), race.ratio(first, COPY, aim=0.6),
+            *(race.ratio(first, other) for other in others),
+            race.ratio("evafast numba, 1 thread", "Pillow"),
+        ],
     )  # fmt: skip
-    assert all(row["equal"] for row in kept["rows"] if row["role"] == "ours")
+    assert all(c.equal for c in contenders if c.role == "ours")
 
 
-@pytest.mark.parametrize("backend", ["numba-cuda", "cupy"])
-def test_gpu_backends_are_measured_elsewhere(backend):
-    if why := load(backend).why_unavailable():
-        pytest.skip(why)
-    pytest.skip("a GPU is here: run benchmarks/run_gpu.py, which measures it by events")
+@pytest.mark.gpu
+@pytest.mark.budget(90)
+def test_compositing_gpu(suite):
+    bank = synthetic_bank(224, 100, 100)
+    contenders, skipped = on_device(bank, torch.device("cuda:0"), ("cupy", "numba-cuda"))
+    race = suite.race("Compositing on a GPU: image and matte", contenders, 50, skipped)
+    for contender in contenders:
+        moved = contender.facts.pop("bytes")
+        per_second = moved / np.median(contender.seconds)
+        contender.facts["gb_per_second"] = float(per_second / 1e9)
+    ours = [c.name for c in contenders if c.role == "ours"]
+    peers = [c.name for c in contenders if c.role in ("peer", "baseline")]
+    suite.keep(
+        "compositing-gpu", race, unit="samples/s",
+        parameters={"pictures": "synthetic", "backgrounds": 100, "cutouts": 200, "canvas": 224},
+        ratios=[
+            *(race.ratio(name, f"device copy, {name.partition(', ')[2]}") for name in ours),
+            *(race.ratio(name, peer) for name in ours for peer in peers
+              if name.endswith(f"batch {PEER_BATCH}")),
+        ],
+    )  # fmt: skip
+    assert all(c.equal for c in contenders if c.role == "ours")

@@ -1,131 +1,89 @@
-"""Depth: images/s and achieved FLOP/s against a matmul peak measured in the same run.
+"""Depth networks against a large matrix product in the same dtype, in the same rounds.
 
-    pytest benchmarks/bench_depth.py                                  print the figures
-    pytest benchmarks/bench_depth.py --benchmark-json=FILE            keep them
-
-Before every timed round a large matmul runs in the same dtype, so that the ratio of the two holds
-on a machine that is busy or throttled. FLOPs are 2 x multiply-adds of the network as published
-(40.07 G at 224 x 224); work that the folded form saves is not subtracted.
+FLOPs are 2 x multiply-adds of the network as published (40.07 G at 224 x 224); work that the folded
+form saves is not subtracted. The limit is the images/s that the matrix product's FLOP/s would give.
 """
 
 from __future__ import annotations
-
-import statistics
-import time
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from evafast.depth.densedepth.network import DENSENET169, DenseDepth, DenseDepthConfig
-from evafast.depth.densedepth.weights import save_safetensors
-from evafast.depth.estimator import DepthEstimator
-from evafast.depth.precision import cpu_computes_bf16
+from benchmarks.harness.limits import timed_on
+from benchmarks.harness.machine import CORES
+from benchmarks.harness.race import Contender
 
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+SIDE = 224
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def flops_per_image(config: DenseDepthConfig, size: int) -> int:
+def flops_per_image(config) -> int:
+    """Return the FLOPs of a DenseDepth of this configuration for one image."""
+    from evafast.depth.densedepth.network import DenseDepth
+
     with torch.device("meta"):
-        model, images = DenseDepth(config).eval(), torch.empty(1, 3, size, size)
+        model, images = DenseDepth(config).eval(), torch.empty(1, 3, SIDE, SIDE)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(images)
     return counter.get_total_flops()
 
 
-def synchronised(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
+def networks(device, folder, batch):
+    """Yield a contender for each network and precision, and its matrix product's."""
+    from evafast import DepthEstimator
+    from evafast.depth.densedepth.network import DenseDepth, DenseDepthConfig
+    from evafast.depth.densedepth.weights import save_safetensors
+    from evafast.depth.estimator import cpu_computes_bf16
 
-
-class Matmul:
-    """A square matmul large enough for the device's peak; records FLOP/s of each run."""
-
-    def __init__(self, device: str, dtype: torch.dtype) -> None:
-        self.device, self.n = device, 8192 if device == "cuda" else 2048
-        self.a, self.b, self.out = (
-            torch.randn(self.n, self.n, device=device).to(dtype) for _ in range(3)
-        )
-        self.rates: list[float] = []
-
-    def __call__(self) -> None:
-        """Run once untimed, then four times timed."""
-        torch.mm(self.a, self.b, out=self.out)
-        synchronised(self.device)
-        start = time.perf_counter()
-        for _ in range(4):
-            torch.mm(self.a, self.b, out=self.out)
-        synchronised(self.device)
-        self.rates.append(4 * 2 * self.n**3 / (time.perf_counter() - start))
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """Standard network of random weights: speed does not depend on their values."""
+    weights = folder / "densenet169.safetensors"
     torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "densenet169.safetensors"
-    save_safetensors(DenseDepth().eval(), path)
-    return path
+    save_safetensors(DenseDepth().eval(), weights)  # random: speed does not depend on them
+    precisions = ["fp32"] + ["bf16"] * (device.type == "cuda" or cpu_computes_bf16())
+    choices = [("DenseDepth-169", weights, p, batch) for p in precisions]
+    choices.append(("built-in network", "compact", "auto", max(64, batch)))
+    for network, source, precision, count in choices:
+        estimator = DepthEstimator.load(source, device=device, precision=precision)
+        identity = estimator.identity()
+        precision = identity["precision"]
+        flops = flops_per_image(DenseDepthConfig.from_dict(identity["config"]))
+        images = torch.randint(0, 256, (count, SIDE, SIDE, 3), dtype=torch.uint8).to(device)
+        assert bool(estimator(images[:1]).finite.all())
+        name = f"{network}, {precision}, {device.type}"
+        yield Contender(
+            name, "ours", timed_on(device, lambda e=estimator, i=images: e(i)), count,
+            self_timed=True, facts={"gflop_per_image": flops / 1e9},
+        )  # fmt: skip
+        n = 8192 if device.type == "cuda" else 2048
+        a, b, out = (torch.randn(n, n, device=device).to(DTYPES[precision]) for _ in range(3))
+        yield Contender(
+            f"matmul's rate, for {name}", "limit",
+            timed_on(device, lambda a=a, b=b, out=out: [torch.mm(a, b, out=out) for _ in range(4)]),
+            4 * 2 * n**3 / flops, self_timed=True,
+        )  # fmt: skip
 
 
-@pytest.mark.parametrize("size", [224])
-@pytest.mark.parametrize("precision", ["bf16", "fp32"])
-@pytest.mark.parametrize("device", DEVICES)
-def test_densedepth169(benchmark, weights, device, precision, size):
-    if device == "cpu" and precision == "bf16" and not cpu_computes_bf16():
-        pytest.skip("this CPU does not compute in bf16")
-    estimator = DepthEstimator.load(weights, device=device, precision=precision, input_size=size)
-    n = 256 if device == "cuda" else 8
-    measure(benchmark, estimator, n, size, flops_per_image(DENSENET169, size), precision)
+def measure(suite, folder, device, rounds, batch) -> None:
+    """Race the networks on a device."""
+    contenders = list(networks(device, folder, batch))
+    race = suite.race(f"Depth networks at {SIDE} px, {device.type}", contenders, rounds)
+    suite.keep(
+        "depth-gpu" if device.type == "cuda" else "depth", race, unit="images/s",
+        parameters={"threads": CORES, "batch": batch, "canvas": SIDE},
+        ratios=[
+            race.ratio(c.name, f"matmul's rate, for {c.name}") for c in contenders[::2]
+        ],
+    )  # fmt: skip
 
 
-@pytest.mark.parametrize("device", DEVICES)
-def test_compact(benchmark, device):
-    from evafast.depth.densedepth.weights import compact_file
-    from evafast.errors import UsageError
-
-    try:
-        compact_file()
-    except UsageError as error:
-        pytest.skip(str(error))
-    estimator = DepthEstimator.load("compact", device=device)
-    config = DenseDepthConfig.from_dict(estimator.identity()["config"])
-    precision = estimator.identity()["precision"]
-    n = 256 if device == "cuda" else 64
-    measure(benchmark, estimator, n, 224, flops_per_image(config, 224), precision)
+@pytest.mark.long
+@pytest.mark.budget(40)
+def test_depth(suite, tmp_path):
+    measure(suite, tmp_path, torch.device("cpu"), 7, 8)
 
 
-def measure(benchmark, estimator, n, size, flops, precision) -> None:
-    device = estimator.device.type
-    images = torch.randint(0, 256, (n, size, size, 3), dtype=torch.uint8).to(estimator.device)
-    matmul = Matmul(device, _DTYPES[precision])
-
-    def depth():
-        maps = estimator(images)
-        synchronised(device)
-        return maps
-
-    depth()
-    rounds = 20 if device == "cuda" else 7 if size == 224 else 3
-    maps = benchmark.pedantic(depth, setup=matmul, rounds=rounds, warmup_rounds=2)
-    assert bool(maps.finite.all())
-    seconds = benchmark.stats.stats.median
-    peak = statistics.median(matmul.rates)
-    benchmark.extra_info.update(
-        images_per_second=n / seconds,
-        gflop_per_image=flops / 1e9,
-        tflops=flops * n / seconds / 1e12,
-        matmul_tflops=peak / 1e12,
-        part_of_peak=flops * n / seconds / peak,
-        precision=precision,
-        batch=n,
-        threads=torch.get_num_threads(),
-        torch=torch.__version__,
-        device=torch.cuda.get_device_name() if device == "cuda" else "cpu",
-    )
-    info = benchmark.extra_info
-    print(
-        f"\n{device} {precision} {size}: {info['images_per_second']:.1f} images/s, "
-        f"{info['tflops']:.3f} of {info['matmul_tflops']:.3f} TFLOP/s = {info['part_of_peak']:.2f}"
-    )
+@pytest.mark.gpu
+@pytest.mark.budget(60)
+def test_depth_gpu(suite, tmp_path):
+    pytest.importorskip("safetensors")
+    measure(suite, tmp_path, torch.device("cuda:0"), 20, 256)

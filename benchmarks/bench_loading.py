@@ -1,16 +1,13 @@
-"""Reading samples back, image and mask, as uint8 tensors in batches of 64, in one process.
+"""Reading image and mask back as uint8 tensors in batches of 64, in one process.
 
-The same samples lie on disk in all three layouts (JPEG and matte PNG); the files are in the page
-cache, so that this is the cost of finding and decoding, not the disk's. ``evafast, on the fly``
-makes the same samples from the pictures and reads nothing. ``equal`` compares with our reader on
-the same files (on the fly: with lossless pixels there would be no difference; here JPEG's noise).
+The same samples are stored in all three formats (JPEG and matte PNG) and are in the page cache, so
+this is the cost of finding and decoding, not the disk's. *On the fly* composites the same samples
+and reads nothing. ``equal`` compares with our reader on the same files.
 """
 
 from __future__ import annotations
 
 import io
-import os
-import shutil
 
 import cv2
 import numpy as np
@@ -19,59 +16,48 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-import evafast.generate
-from benchmarks.inputs import described
-from benchmarks.race import Contender, Race
+from benchmarks.harness.machine import CORES
+from benchmarks.harness.race import Contender
 from evafast import Compositor, Pipeline, open_dataset
-from evafast.assets.loading import LoadedAssets
-from evafast.dataset.members import sample_file
-from evafast.pipeline import BufferRing
-from evafast.writing.config import GenerateConfig
+from evafast.pipeline import BufferPool
+from evafast.writing import GenerateConfig, generate
 
 BATCH = 64
-LAYOUTS = ("webdataset", "folder", "zip")
-CORES = os.cpu_count() or 1
-
-
-@pytest.fixture(scope="module")
-def stored(bank, scale, tmp_path_factory):
-    """Return the folder of each layout's data set, all of the same samples."""
-    root = tmp_path_factory.mktemp("stored")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evafast.generate, "_load_assets", lambda config: LoadedAssets(bank))
-        for layout in LAYOUTS:
-            evafast.generate.generate(GenerateConfig(
-                out=str(root / layout), layout=layout, depth="none", limit=scale(2048, 128),
-                samples_per_shard=512,
-            ))  # fmt: skip
-    yield {layout: root / layout for layout in LAYOUTS}
-    shutil.rmtree(root)
+FORMATS = ("webdataset", "folder", "zip")
+HAND, LIVE = "Pillow Dataset, files", "evafast, on the fly"
 
 
 class PillowDataset(Dataset):
-    """What people write by hand: open two files of a sample by Pillow, make tensors of them."""
+    """What people write by hand: open two files per sample with Pillow, make tensors of them."""
 
-    def __init__(self, dataset) -> None:
-        names = dataset.names.samples(dataset.placements_at(np.arange(len(dataset))))
-        root = dataset.store.root
+    def __init__(self, root, names) -> None:
         self._files = [
-            (str(root / sample_file(dataset.manifest, name, "image")),
-             str(root / sample_file(dataset.manifest, name, "mask"))) for name in names
+            (root / "fg_bg" / name.partition("_")[0] / f"{name}.jpg",
+             root / "fg_bg_mask" / name.partition("_")[0] / f"{name}.png") for name in names
         ]  # fmt: skip
 
     def __len__(self) -> int:
         return len(self._files)
 
     def __getitem__(self, position):
-        image, mask = self._files[position]
-        with Image.open(image) as opened:
-            pixels = torch.from_numpy(np.array(opened))
-        with Image.open(mask) as opened:
-            return pixels.permute(2, 0, 1), torch.from_numpy(np.array(opened))[None]
+        image, mask = (by_pillow(path) for path in self._files[position])
+        return torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(mask)[None]
+
+
+def by_pillow(source):
+    """Decode a file or bytes with Pillow."""
+    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
+        return np.array(opened)
+
+
+def by_opencv(data):
+    """Decode bytes with OpenCV, to RGB or grey."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    return pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def by_library(folder, decode):
-    """Return a webdataset pipeline over the shards, batched."""
+    """Return a pipeline of the webdataset library over the shards, batched."""
     import webdataset
 
     shards = sorted(str(path) for path in (folder / "shards").glob("*.tar"))
@@ -81,22 +67,9 @@ def by_library(folder, decode):
 
 
 def stacked(samples):
-    """Return arrays of a batch as tensors."""
-    images, masks = zip(*samples, strict=True)
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2), torch.from_numpy(
-        np.stack(masks)
-    )[:, None]
-
-
-def by_pillow(data):
-    """Decode by Pillow."""
-    return np.asarray(Image.open(io.BytesIO(data)))
-
-
-def by_opencv(data):
-    """Decode by OpenCV, to RGB or grey."""
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    return pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    """Return a batch's arrays as tensors."""
+    images, masks = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*samples, strict=True))
+    return images.permute(0, 3, 1, 2), masks[:, None]
 
 
 def exhausted(loader):
@@ -109,69 +82,66 @@ def exhausted(loader):
     return call
 
 
-def test_loading(benchmark, stored, bank, pictures, scale, keep_race):
-    sets = {layout: open_dataset(folder) for layout, folder in stored.items()}
+@pytest.mark.budget(40)
+def test_loading(suite, tmp_path):
+    bank, count, skipped = suite.inputs.bank, suite.size(1024, 128), {}
+    for layout in FORMATS:
+        generate(GenerateConfig(
+            out=str(tmp_path / layout), layout=layout, depth="none", limit=count,
+            samples_per_shard=512,
+        ), bank=bank)  # fmt: skip
+    sets = {layout: open_dataset(tmp_path / layout) for layout in FORMATS}
     first = sets["webdataset"]
-    count = len(first)
     expected = first[0:BATCH]
     shuffled = np.random.default_rng(0).permutation(count)
 
     def same(batch):
         return torch.equal(batch[0], expected.image) and torch.equal(batch[1], expected.mask)
 
-    def stream(dataset, positions):
-        batches = [positions[i : i + BATCH] for i in range(0, count, BATCH)]
+    def at_random(dataset):
+        for start in range(0, count, BATCH):
+            dataset[shuffled[start : start + BATCH]]
 
-        def call():
-            for batch in batches:
-                dataset[batch]
-
-        return call
-
-    in_order = np.arange(count)
-    contenders = [
-        Contender("evafast, webdataset", "ours", exhausted(first.stream(BATCH)), count, True)
-    ]
+    ours = "evafast, webdataset"
+    contenders = [Contender(ours, "ours", exhausted(first.stream(BATCH)), count, True)]
     for layout, dataset in sets.items():
         read = dataset[0:BATCH]
         contenders.append(Contender(
-            f"evafast, {layout}, at random", "ours", stream(dataset, shuffled), count,
-            same((read.image, read.mask)),
+            f"evafast, {layout}, at random", "ours", lambda dataset=dataset: at_random(dataset),
+            count, same((read.image, read.mask)),
         ))  # fmt: skip
-    hand = PillowDataset(sets["folder"])
-    loader = DataLoader(hand, BATCH)
+    names = first.names.samples(first.placements_at(np.arange(count)))
+    loader = DataLoader(PillowDataset(tmp_path / "folder", names), BATCH)
     contenders.append(Contender(
-        "Pillow Dataset, files", "baseline", exhausted(loader), count, same(next(iter(loader))),
+        HAND, "baseline", exhausted(loader), count, same(next(iter(loader))),
         note="a hand-written Dataset over the folder layout",
     ))  # fmt: skip
     for name, decode in (("Pillow", by_pillow), ("OpenCV", by_opencv)):
-        made = by_library(stored["webdataset"], decode)
+        try:
+            made = by_library(tmp_path / "webdataset", decode)
+        except ImportError as error:
+            skipped[f"webdataset library, {name}"] = f"not installed: {error.name}"
+            continue
         contenders.append(Contender(
             f"webdataset library, {name}", "peer", exhausted(made), count, same(next(iter(made))),
             note="the library's own reader over the same shards",
         ))  # fmt: skip
-    recipe = first.recipe
-    compositor = Compositor(bank, backend="numba", device="cpu")
-    pipeline, ring = Pipeline(bank, recipe, compositor), BufferRing(compositor, BATCH, 1)
+    pipeline = Pipeline(bank, first.recipe, Compositor(bank, backend="numba", device="cpu"))
+    pool = BufferPool(pipeline.compositor, BATCH, 1)
 
     def live():
-        for batch in pipeline.batches(recipe.order[in_order], BATCH, ring=ring):
+        for batch in pipeline.batches(first.recipe.order[np.arange(count)], BATCH, pool=pool):
             batch.release()
 
     contenders.append(Contender(
-        "evafast, on the fly", "ours", live, count,
-        note=f"made, not read; {CORES} threads, into recycled buffers",
+        LIVE, "ours", live, count, note=f"made, not read; {CORES} threads, into recycled buffers"
     ))  # fmt: skip
-    race = Race(contenders)
-    race.run(benchmark, scale(7, 2), patience=2)
-    ours, baseline = contenders[0].name, "Pillow Dataset, files"
-    keep_race(
-        "loading", race, title="Reading back image and mask at 224 px, one process",
-        unit="samples/s",
-        ratios=[
-            race.ratio(ours, baseline), race.ratio(ours, "webdataset library, Pillow"),
-            race.ratio(ours, "webdataset library, OpenCV"),
-            race.ratio("evafast, on the fly", baseline), race.ratio("evafast, on the fly", ours),
-        ],
-        parameters={**described(pictures), "samples": count, "batch": BATCH, "image": "JPEG q90"},
+    race = suite.race("Reading back image and mask at 224 px, one process", contenders, 7, skipped)
+    peers = [c.name for c in contenders if c.role == "peer"]
+    suite.keep(
+        "loading", race, unit="samples/s",
+        ratios=[race.ratio(ours, HAND), *(race.ratio(ours, peer) for peer in peers),
+                race.ratio(LIVE, HAND), race.ratio(LIVE, ours)],
+        parameters={**suite.inputs.described, "samples": count, "batch": BATCH,
+                    "image": "JPEG q90"},
     )  # fmt: skip

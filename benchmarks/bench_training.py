@@ -1,74 +1,57 @@
 """A training step on the fly against the same step from disk, without depth, on the CPU.
 
-Both see the same samples, augmentation, network and batch size; *network alone* repeats the step on
-one batch that lies in memory, which is what a step could cost if data were free.
+Both see the same samples, augmentation, network and batch size. *Network alone* repeats the step on
+one batch in memory: what a step costs if data are free.
 """
 
 from __future__ import annotations
 
-import shutil
+from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
 import torch
 
-import evafast.generate
-from benchmarks.inputs import described
-from benchmarks.race import Contender, Race
-from evafast.assets.loading import LoadedAssets
-from evafast.writing.config import GenerateConfig
+from benchmarks.harness.race import Contender
+from evafast.writing import GenerateConfig, generate
 
-for needed in ("lightning", "kornia"):  # looked for, not loaded: they take seconds
+for needed in ("lightning", "kornia"):  # found, not imported: that takes seconds
     if find_spec(needed) is None:
         pytest.skip(f"no {needed}: pip install evafast[train]", allow_module_level=True)
-config = pytest.importorskip("training.config", reason="there is no training/ in this checkout")
 
 ALONE, LIVE, STORED = "network alone", "on the fly", "from disk"
 
 
-@pytest.fixture
-def stored(bank, pictures, scale, monkeypatch, tmp_path):
-    """Return the folder of a data set of the same pictures."""
-    with monkeypatch.context() as patch:
-        patch.setattr(evafast.generate, "_load_assets", lambda config: LoadedAssets(bank))
-        evafast.generate.generate(
-            GenerateConfig(out=str(tmp_path / "set"), depth="none", limit=scale(2048, 256))
-        )
-    yield tmp_path / "set"
-    shutil.rmtree(tmp_path / "set")
+@pytest.mark.budget(35)
+def test_training_step(suite, tmp_path):
+    pytest.importorskip("training.masks")
+    from training.masks.config import DataConfig, MaskTrainConfig
+    from training.masks.data import TrainingStream, open_source
+    from training.masks.losses import compute_losses
+    from training.masks.model import build
 
-
-def test_training_step(benchmark, bank, pictures, stored, scale, keep_race):
-    from training.augment import Augmentation
-    from training.data import TrainingStream, open_source
-    from training.losses import losses_of
-    from training.model import build
-
-    batch, steps, device = scale(32, 8), scale(2, 1), torch.device("cpu")
+    stored, limit = str(tmp_path / "set"), suite.size(2048, 256)
+    generate(GenerateConfig(out=stored, depth="none", limit=limit), bank=suite.inputs.bank)
+    batch, steps, device = suite.size(32, 8), suite.size(2, 1), torch.device("cpu")
+    endless = MaskTrainConfig(batch_size=batch, steps=10**9, validate_every=10**9)
     torch.manual_seed(0)
-    model = build("small", 1.0).to(memory_format=torch.channels_last)
+    model = build("small").to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    weights = config.LossConfig()
-    settings = {"depth": "none", "split": "placement"}
 
     def learn(views):
         logits, depth = model(views.background, views.composite)
-        loss = losses_of(weights, logits, views.mask, depth, views.depth, model.depth_scale)["loss"]
+        losses = compute_losses(
+            endless.losses, logits, views.mask, depth, views.depth, model.depth_scale
+        )
         optimizer.zero_grad()
-        loss.backward()
+        losses["loss"].backward()
         optimizer.step()
 
-    def stream(**more):
-        source = open_source(config.DataConfig(**settings, **more), device)
-        size = config.DataConfig().size
-        return TrainingStream(
-            source, Augmentation(config.AugmentConfig()), size=size, device=device,
-            batch_size=batch, steps=10**9,
-        )  # fmt: skip
+    def stream(**where):
+        config = replace(endless, data=DataConfig(depth="none", split="placement", **where))
+        return iter(TrainingStream(config, open_source(config.data, device), device))
 
-    def stepping(source, *, learning=True):
-        batches = iter(source)
-
+    def stepping(batches, *, learning=True):
         def call():
             for _ in range(steps):
                 views = next(batches)
@@ -77,29 +60,23 @@ def test_training_step(benchmark, bank, pictures, stored, scale, keep_race):
 
         return call
 
-    folders = {}
-    if pictures.backgrounds is not None:
-        folders = {
-            "backgrounds": str(pictures.backgrounds), "foregrounds": str(pictures.foregrounds)
-        }  # fmt: skip
-    live, disk = stream(**folders), stream(dataset=str(stored))
-    one = next(iter(live))
-    race = Race([
+    live = stream(**{name: str(path) for name, path in suite.inputs.folders.items()})
+    disk, one = stream(dataset=stored), next(live)
+    race = suite.race("Training steps without depth", [
         Contender(LIVE, "ours", stepping(live), steps),
         Contender(STORED, "ours", stepping(disk), steps),
         Contender(ALONE, "limit", lambda: [learn(one) for _ in range(steps)], steps),
         Contender("batches alone, on the fly", "stage", stepping(live, learning=False), steps,
-                  note="composited and augmented, not learnt from"),
+                  note="composited and augmented, not trained on"),
         Contender("batches alone, from disk", "stage", stepping(disk, learning=False), steps,
-                  note="read, decoded and augmented, not learnt from"),
-    ])  # fmt: skip
-    race.run(benchmark, scale(5, 1), patience=2)
-    keep_race(
-        "training", race, title="Training steps without depth", unit="steps/s",
+                  note="read, decoded and augmented, not trained on"),
+    ], 5)  # fmt: skip
+    suite.keep(
+        "training", race, unit="steps/s",
         ratios=[
             race.ratio(LIVE, STORED), race.ratio(LIVE, ALONE), race.ratio(STORED, ALONE),
             race.ratio("batches alone, on the fly", "batches alone, from disk"),
         ],
-        parameters={**described(pictures), "batch": batch, "size": config.DataConfig().size,
+        parameters={**suite.inputs.described, "batch": batch, "size": endless.data.size,
                     "preset": "small", "threads": torch.get_num_threads()},
     )  # fmt: skip

@@ -1,123 +1,107 @@
-"""Options and fixtures of the suites; records are written as tests end.
+"""Options of the benchmarks, their time budgets and what they write to the terminal; see README.md.
 
-pytest benchmarks/                      everything that takes seconds, under ten minutes
-pytest benchmarks/ --quick              the same with small numbers, under one minute; no record
-pytest benchmarks/ -m slow              100,000 samples sustained
-python -m benchmarks.report             tables and chart from the records
+A full session ends within 8 minutes and a quick one within one: each suite has a budget, and a
+suite that would start after the session's time is up is skipped.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-# Before numba, torch and OpenCV start their threads: idle ones must not spin beside the others.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network otherwise
+from benchmarks.harness import record
+from benchmarks.harness.inputs import Inputs
+from benchmarks.harness.suite import FULL_SECONDS, QUICK_SECONDS, Suite
+from evafast.system.threads import limit_openmp_spinning
 
-from benchmarks import inputs, record, report
-from benchmarks.race import Race
-
-_written: list[dict[str, Any]] = []
+_kept: list[record.Record] = []
+_DEADLINE = pytest.StashKey[float]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("evafast benchmarks")
-    group.addoption("--quick", action="store_true", help="small numbers, under a minute, no record")
-    group.addoption("--records", type=Path, metavar="DIR",
-                    help="where records go (default: benchmarks/results, nowhere with --quick)")
-    group.addoption("--pictures", type=Path, metavar="DIR",
-                    help="folder with bg and fg (default: photographs where there, else built-in)")
+    group.addoption("--quick", action="store_true", help="small sizes, under a minute, no records")
+    for name, text in (
+        ("--records", "where records go (default: benchmarks/results; nowhere with --quick)"),
+        ("--images", "folder with bg and fg (default: the built-in pack)"),
+    ):
+        group.addoption(name, type=Path, metavar="DIR", help=text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    limit_openmp_spinning()  # as the commands do, before torch and numba are imported
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network otherwise
+    seconds = QUICK_SECONDS if config.option.quick else FULL_SECONDS
+    config.stash[_DEADLINE] = time.perf_counter() + seconds
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    chosen, left = [], []
-    for item in items:
-        slow = "slow" in item.keywords and not config.getoption("-m")
-        # DenseDepth-169 keeps a CPU busy for a minute and more.
-        whole = "bench_depth" in item.nodeid or "long" in item.keywords
-        (left if slow or (config.getoption("--quick") and whole) else chosen).append(item)
+    left = [
+        item for item in items
+        if ("slow" in item.keywords and not config.option.markexpr)
+        or ("long" in item.keywords and config.option.quick)
+    ]  # fmt: skip
     if left:
         config.hook.pytest_deselected(items=left)
-        items[:] = chosen
+        items[:] = [item for item in items if item not in left]
 
 
-class Scale:
-    """Numbers in full or, with --quick, small."""
+def pytest_report_header(config: pytest.Config) -> str:
+    quick = config.option.quick
+    return "evafast benchmarks: " + (
+        "quick, under a minute; sizes are small and figures mean little"
+        if quick else "under 8 minutes; for a look under a minute: --quick"
+    )  # fmt: skip
 
-    def __init__(self, quick: bool) -> None:
-        self.quick = quick
 
-    def __call__(self, full: int, quick: int) -> int:
-        """Return the number that applies."""
-        return quick if self.quick else full
+def writer(config: pytest.Config) -> Callable[[str], None]:
+    """Return what writes a line to the terminal at once, although pytest captures output."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+
+    def say(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            terminal.ensure_newline()
+            terminal.write_line(line)
+            terminal.flush()
+
+    return say
 
 
 @pytest.fixture(scope="session")
-def scale(pytestconfig: pytest.Config) -> Scale:
-    """Numbers in full, or small with --quick."""
-    return Scale(pytestconfig.getoption("--quick"))
-
-
-@pytest.fixture(scope="session")
-def pictures(pytestconfig: pytest.Config) -> inputs.Pictures:
-    """Return the pictures of this session."""
-    return inputs.pictures(pytestconfig.getoption("--pictures"))
-
-
-@pytest.fixture(scope="session")
-def bank(pictures: inputs.Pictures):  # type: ignore[no-untyped-def]
-    """Return the pictures' bank at 224 px."""
-    return inputs.load(pictures)
+def inputs(pytestconfig: pytest.Config) -> Inputs:
+    """Return the images of this session."""
+    return Inputs.find(pytestconfig.option.images)
 
 
 @pytest.fixture
-def keep(pytestconfig: pytest.Config) -> Callable[..., dict[str, Any]]:
-    """Write a record: ``keep(name, title=..., unit=..., parameters=..., rows=..., ratios=...)``."""
+def suite(request: pytest.FixtureRequest, inputs: Inputs) -> Suite:
+    """Return what a benchmark works with; its budget runs from here."""
+    option = request.config.option
+    mark = request.node.get_closest_marker("budget")
+    seconds = mark.args[0] if mark else float("inf")
+    if mark:
+        left = request.config.stash[_DEADLINE] - time.perf_counter()
+        if left <= 0:
+            pytest.skip(f"no time left: run pytest benchmarks/{request.node.path.name}")
+        seconds = min(left, seconds * (QUICK_SECONDS / FULL_SECONDS if option.quick else 1))
+    if request.node.get_closest_marker("gpu"):
+        import torch
 
-    def write(name: str, **values: Any) -> dict[str, Any]:
-        made = record.new_record(name, **values)
-        folder = pytestconfig.getoption("--records")
-        if folder is None and not pytestconfig.getoption("--quick"):
-            folder = record.RESULTS
-        if folder is not None:
-            record.write(made, folder)
-        elif faults := record.faults_of(made):
-            raise ValueError("; ".join(faults))
-        _written.append(made)
-        return made
-
-    return write
-
-
-@pytest.fixture
-def keep_race(keep: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """Write a record of a race: ``keep_race(name, race, ratios=[...], ...)``."""
-
-    def write(name: str, race: Race, **values: Any) -> dict[str, Any]:
-        return keep(name, rows=race.rows(), rounds=race.rounds, **values)
-
-    return write
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Keep what bench_depth.py measured, too: it reports through pytest-benchmark alone."""
-    config = session.config
-    folder = config.getoption("--records") or record.RESULTS
-    run = getattr(config, "_benchmarksession", None)
-    depth = [b for b in (run.benchmarks if run else []) if "images_per_second" in b.extra_info]
-    if depth and not config.getoption("--quick"):
-        made = report.depth_record(depth)
-        record.write(made, folder)
-        _written.append(made)
+        if not torch.cuda.is_available():
+            pytest.skip(f"no CUDA device: torch {torch.__version__} sees none")
+    say = writer(request.config)
+    say(f"preparing {request.node.nodeid}")
+    folder = option.records or (None if option.quick else record.RESULTS)
+    return Suite(inputs, seconds=seconds, quick=option.quick, folder=folder, say=say, kept=_kept)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if _written:
-        terminalreporter.section("evafast benchmarks")
-        for made in _written:
-            terminalreporter.write_line(report.as_text(made))
+    for made in _kept:
+        if weak := made["facts"].get("weak"):
+            terminalreporter.write_line(f"weak figures: {made['name']}: {weak}")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import Annotated, TextIO, cast
+from typing import Annotated
 
 import tyro
 
@@ -65,30 +63,22 @@ def _export(given: Export, console: Console) -> None:
     dataset = open_dataset(given.dataset)
     if given.out.exists():
         raise UsageError(f"out: {quoted(given.out)} exists already; move it or choose another name")
+    unfinished = Path(f"{given.out}.part")
     try:
         with (
-            _appearing_complete(given.out) as stream,
+            unfinished.open("w", encoding="utf-8") as stream,
             console.progress("annotating", len(dataset)) as bar,
         ):
             count = coco_annotations(dataset, stream, bar.update)
+        unfinished.replace(given.out)
     except OSError as error:
         raise UsageError(
             f"out: cannot write {quoted(given.out)}: {error.strerror}; choose another place"
         ) from None
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
     console.say(f"wrote {count:,} annotations to {quoted(given.out)}")
-
-
-@contextmanager
-def _appearing_complete(path: Path) -> Iterator[TextIO]:
-    """Write a text file that appears if the block succeeds, and never otherwise."""
-    with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as stream:
-        temporary = Path(stream.name)
-        try:
-            yield cast(TextIO, stream)
-            stream.close()
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

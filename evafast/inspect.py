@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -48,6 +48,19 @@ class Stats(Inspect):
 
     json: bool = False
 
+    def _run(self, console: Console) -> None:
+        from evafast.dataset.reader import open_dataset
+        from evafast.inspection.stats import as_text, statistics
+
+        dataset = open_dataset(self.dataset)
+        with console.progress("reading", len(dataset)) as bar:
+            table = statistics(dataset, bar.update)
+        if self.json:
+            values = {name: entry.to_json() for name, entry in table.items()}
+            print(json.dumps(values, indent=1))
+        else:
+            print(as_text(table))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preview(Inspect):
@@ -68,7 +81,14 @@ class Preview(Inspect):
     page: int = 96
 
     def __post_init__(self) -> None:
-        _check_at_least(1, sheet=self.sheet, page=self.page)
+        _check_at_least(1, "sheet", self.sheet)
+        _check_at_least(1, "page", self.page)
+
+    def _run(self, console: Console) -> None:
+        from evafast.inspection.preview import write_preview
+
+        image, page = write_preview(self.dataset, self.out, sheet=self.sheet, page=self.page)
+        console.say(f"wrote {quoted(image)} and {quoted(page)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +107,33 @@ class Verify(Inspect):
     no_decode: bool = False
 
     def __post_init__(self) -> None:
-        _check_at_least(0, recomposite=self.recomposite)
+        _check_at_least(0, "recomposite", self.recomposite)
+
+    def _run(self, console: Console) -> None:
+        _, report = self._verify(console)
+        if report.damage:
+            raise RunError(
+                f"{len(report.damage)} findings in {quoted(self.dataset)}; "
+                "python -m evafast.inspect repair regenerates what is damaged"
+            )
+        print(
+            f"intact: {report.files:,} files hashed, {report.decoded:,} images decoded, "
+            f"{report.recomposited:,} samples regenerated and equal"
+        )
+
+    def _verify(self, console: Console) -> tuple[Store, Report]:
+        from evafast.dataset.manifest import any_manifest
+        from evafast.dataset.store import open_store
+        from evafast.inspection.verify import verify
+
+        store, decode = open_store(self.dataset), not self.no_decode
+        manifest = any_manifest(store)
+        total = manifest.plan.samples * (1 + decode) if manifest else None
+        with console.progress("verifying", total) as bar:
+            report = verify(store, recomposite=self.recomposite, decode=decode, advance=bar.update)
+        for finding in report.findings:
+            print(finding)
+        return store, report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,11 +157,30 @@ class Repair(Verify):
     depth: str | None = None
     device: str = "auto"
 
+    def _run(self, console: Console) -> None:
+        from evafast.inspection.repair import RepairSources, repair
 
-def _check_at_least(least: int, **numbers: int) -> None:
-    for name, number in numbers.items():
-        if number < least:
-            raise UsageError(f"{name}: expected at least {least}, got {number}; raise it")
+        store, report = self._verify(console)
+        if not report.damage:
+            print("nothing to repair")
+            return
+        sources = RepairSources(
+            backgrounds=self.backgrounds, foregrounds=self.foregrounds, depth=self.depth,
+            device=self.device,
+        )  # fmt: skip
+        for line in repair(store, report, sources, console):
+            print(f"regenerated: {line}")
+        _, after = self._verify(console)
+        if after.damage:
+            raise RunError(
+                f"repair: {len(after.damage)} findings are left, first: {after.damage[0]}"
+            )
+        print("intact now")
+
+
+def _check_at_least(least: int, name: str, number: int) -> None:
+    if number < least:
+        raise UsageError(f"{name}: expected at least {least}, got {number}; raise it")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -127,89 +192,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             description="Inspect a finished dataset.",
         )  # fmt: skip
         set_up_logging(quiet=given.quiet)
-        _ACTIONS[type(given)](given, Console(quiet=given.quiet))
+        given._run(Console(quiet=given.quiet))
 
     return run_command(command)
-
-
-def _stats(given: Stats, console: Console) -> None:
-    from evafast.dataset.reader import open_dataset
-    from evafast.inspection.stats import as_text, statistics
-
-    dataset = open_dataset(given.dataset)
-    with console.progress("reading", len(dataset)) as bar:
-        table = statistics(dataset, bar.update)
-    if given.json:
-        print(json.dumps({name: entry.to_json() for name, entry in table.items()}, indent=1))
-    else:
-        print(as_text(table))
-
-
-def _preview(given: Preview, console: Console) -> None:
-    from evafast.inspection.preview import write_preview
-
-    image, page = write_preview(given.dataset, given.out, sheet=given.sheet, page=given.page)
-    console.say(f"wrote {quoted(image)} and {quoted(page)}")
-
-
-def _verify(given: Verify, console: Console) -> None:
-    from evafast.dataset.store import open_store
-
-    report = _report(open_store(given.dataset), given, console)
-    if report.damage:
-        raise RunError(
-            f"{len(report.damage)} findings in {quoted(given.dataset)}; "
-            "python -m evafast.inspect repair regenerates what is damaged"
-        )
-    print(
-        f"intact: {report.files:,} files hashed, {report.decoded:,} images decoded, "
-        f"{report.recomposited:,} samples regenerated and equal"
-    )
-
-
-def _repair(given: Repair, console: Console) -> None:
-    from evafast.dataset.store import open_store
-    from evafast.inspection.repair import RepairSources, repair
-
-    store = open_store(given.dataset)
-    report = _report(store, given, console)
-    if not report.damage:
-        print("nothing to repair")
-        return
-    sources = RepairSources(
-        backgrounds=given.backgrounds, foregrounds=given.foregrounds, depth=given.depth,
-        device=given.device,
-    )  # fmt: skip
-    for line in repair(store, report, sources, console):
-        print(f"regenerated: {line}")
-    after = _report(store, given, console)
-    if after.damage:
-        raise RunError(f"repair: {len(after.damage)} findings are left, first: {after.damage[0]}")
-    print("intact now")
-
-
-def _report(store: Store, given: Verify, console: Console) -> Report:
-    from evafast.dataset.manifest import any_manifest
-    from evafast.inspection.verify import verify
-
-    manifest = any_manifest(store)
-    passes = 1 if given.no_decode else 2
-    total = passes * manifest.plan.samples if manifest else None
-    with console.progress("verifying", total) as bar:
-        report = verify(
-            store, recomposite=given.recomposite, decode=not given.no_decode, advance=bar.update
-        )
-    for finding in report.findings:
-        print(finding)
-    return report
-
-
-_ACTIONS: dict[type, Callable[[Any, Console], None]] = {
-    Stats: _stats,
-    Preview: _preview,
-    Verify: _verify,
-    Repair: _repair,
-}
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ __all__ = ["open_dataset"]
 
 def __getattr__(name: str) -> Any:
     """Import the reader, and torch with it, on first use."""
-    if name == "open_dataset":
-        from evafast.dataset.reader import open_dataset
+    if name != "open_dataset":
+        raise AttributeError(f"module 'evafast.dataset' has no attribute {name!r}")
+    from evafast.dataset.reader import open_dataset
 
-        return open_dataset
-    raise AttributeError(f"module 'evafast.dataset' has no attribute {name!r}")
+    return open_dataset

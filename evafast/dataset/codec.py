@@ -28,11 +28,6 @@ class Codec:
         PNG is lossless.
     quality : int
         JPEG quality, 1..100.
-
-    Raises
-    ------
-    UsageError
-        If a parameter is out of range.
     """
 
     image_format: str = "jpeg"
@@ -46,11 +41,6 @@ class Codec:
             )
         if not 1 <= self.quality <= 100:
             raise UsageError(f"quality: expected 1 to 100, got {self.quality}; choose another")
-
-    @property
-    def image_suffix(self) -> str:
-        """Suffix of the composites, without a dot."""
-        return IMAGE_FORMATS[self.image_format]
 
     @property
     def encoder(self) -> str:
@@ -77,10 +67,7 @@ class Codec:
 
 @contextmanager
 def single_threaded_opencv() -> Iterator[None]:
-    """Keep OpenCV's own threads out of the encoder threads' way.
-
-    They would share each image among them, and spin while they wait.
-    """
+    """Keep OpenCV's own threads, which spin while they wait, out of the encoder threads' way."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -96,17 +83,9 @@ def encode_asset(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def decode_image(data: bytes, name: str) -> NDArray[Any]:
-    """Decode JPEG or PNG bytes that this package wrote.
+    """Decode JPEG or PNG bytes that this package wrote; RunError, with `name`, if damaged.
 
-    Returns
-    -------
-    ndarray
-        (height, width) uint8 or uint16, or (height, width, 3 or 4) uint8 in RGB(A) order.
-
-    Raises
-    ------
-    RunError
-        If the bytes are damaged; the message has `name`.
+    Returns (height, width) uint8 or uint16, or (height, width, 3 or 4) uint8 in RGB(A) order.
     """
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     if pixels is None:
@@ -119,7 +98,5 @@ def decode_image(data: bytes, name: str) -> NDArray[Any]:
 def _encoded(suffix: str, pixels: NDArray[Any], options: list[int]) -> bytes:
     done, data = cv2.imencode(suffix, pixels, options)
     if not done:
-        raise RunError(
-            f"encoder: OpenCV could not encode {pixels.shape} {pixels.dtype} as {suffix}"
-        )
+        raise RunError(f"encoder: cannot encode {pixels.shape} {pixels.dtype} as {suffix}")
     return data.tobytes()

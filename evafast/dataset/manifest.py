@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evafast.dataset.naming import MANIFEST
@@ -26,18 +26,9 @@ _OWN_HASH = "sha256_of_the_rest"
 
 @dataclass(frozen=True, kw_only=True)
 class FileRecord:
-    """What a file must be.
+    """What a file must be, or the range of it that begins at `offset`.
 
-    Attributes
-    ----------
-    file : str
-        Path in the dataset.
-    size : int or None
-        Bytes; None where it is not recorded.
-    sha256 : str or None
-        None where it cannot be known.
-    offset : int or None
-        First byte, if the record is of a range inside the file.
+    `size` is None where it is not recorded, `sha256` where the record of it is damaged.
     """
 
     file: str
@@ -47,8 +38,7 @@ class FileRecord:
 
     def to_json(self) -> Json:
         """Return plain values; the offset only if there is one."""
-        values = {"file": self.file, "size": self.size, "sha256": self.sha256}
-        return values if self.offset is None else {**values, "offset": self.offset}
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,23 +65,16 @@ class ShardRecord:
 class Manifest:
     """A finished dataset.
 
-    Attributes
-    ----------
-    plan : Plan
-    statistics : dict
-        By folder: number of images, unit, mean and pixel standard deviation of each channel.
-    files : tuple of FileRecord
-        Files of no single shard: assets, list of samples, indexes.
-    archives : tuple of FileRecord
-        Files that all shards share.
-    shards : tuple of ShardRecord
+    `statistics` are by folder: number of images, unit, mean and pixel standard deviation of each
+    channel. `files` are those of no single shard: assets, list of samples, indexes. `archives` are
+    files that all shards share.
     """
 
     plan: Plan
     statistics: dict[str, Json]
     files: tuple[FileRecord, ...]
     shards: tuple[ShardRecord, ...]
-    archives: tuple[FileRecord, ...] = field(default=())
+    archives: tuple[FileRecord, ...] = ()
 
     def to_json(self) -> Json:
         """Return plain values, in the order in which they are written."""
@@ -122,22 +105,21 @@ def _by_name(files: tuple[FileRecord, ...]) -> Json:
     return {f.file: {"size": f.size, "sha256": f.sha256} for f in files}
 
 
+def _encoded(values: Json) -> bytes:
+    """Return the manifest's bytes: its values, then their hash."""
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return json.dumps({**values, _OWN_HASH: digest}, indent=1).encode()
+
+
 def write_manifest(store: Store, manifest: Manifest) -> None:
     """Write a manifest and its copy, the copy first."""
-    values = manifest.to_json()
-    data = json.dumps({**values, _OWN_HASH: _digest(values)}, indent=1).encode()
+    data = _encoded(manifest.to_json())
     store.write(MANIFEST_COPY, data)
     store.write(MANIFEST, data)
 
 
 def read_manifest(store: Store) -> Manifest:
-    """Return the manifest of a finished dataset.
-
-    Raises
-    ------
-    UsageError
-        If there is none, it is damaged, or it is of a format unknown to this version.
-    """
+    """Return the manifest of a finished dataset; UsageError if there is none or it is damaged."""
     if not store.exists(MANIFEST) and not store.exists(MANIFEST_COPY):
         raise UsageError(
             f"dataset: expected a finished one, got {quoted(store)} without {MANIFEST}; finish it "
@@ -160,24 +142,17 @@ def any_manifest(store: Store) -> Manifest | None:
 def intact_manifest(store: Store, file: str) -> Manifest | None:
     """Return the manifest in a file, or None if it is missing or any byte of it has changed.
 
-    Raises
-    ------
-    UsageError
-        If it is of a format unknown to this version.
+    Raises `UsageError` if it is of a format unknown to this version.
     """
     if not store.exists(file):
         return None
     data = store.read(file)
     try:
         values = json.loads(data)
-        claimed = values.pop(_OWN_HASH)
-        intact = (
-            claimed == _digest(values)
-            and data == json.dumps({**values, _OWN_HASH: claimed}, indent=1).encode()
-        )
-    except (ValueError, KeyError, AttributeError, TypeError):
-        return None
-    if not intact:
+        del values[_OWN_HASH]
+        if data != _encoded(values):
+            return None
+    except (ValueError, KeyError, TypeError):
         return None
     if values.get("format") != FORMAT_VERSION:
         raise UsageError(
@@ -185,7 +160,3 @@ def intact_manifest(store: Store, file: str) -> Manifest | None:
             f"{quoted(store)}; read it with evafast {values.get('evafast')}"
         )
     return Manifest.from_json(values)
-
-
-def _digest(values: Json) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

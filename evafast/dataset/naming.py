@@ -24,42 +24,29 @@ DEPTH_RANGE = "depth_range.npy"
 class SampleNames:
     """Numbers samples and assets from 1, in wider fields where there are more.
 
-    Parameters
-    ----------
-    backgrounds, foregrounds, placements : int
-        How many there are of each, mirrors included.
+    `backgrounds`, `foregrounds` (mirrors included) and `placements` are how many there are.
     """
 
     backgrounds: int
     foregrounds: int
     placements: int
 
-    def background(self, number: int) -> str:
-        """Return ``bg001`` for background 0."""
-        return f"bg{number + 1:0{_digits(self.backgrounds, 3)}d}"
-
-    def foreground(self, number: int) -> str:
-        """Return ``fg001`` for foreground 0."""
-        return f"fg{number + 1:0{_digits(self.foregrounds, 3)}d}"
-
     def background_files(self) -> list[str]:
-        """Return the path of every exported background."""
-        return [f"bg/{self.background(i)}.png" for i in range(self.backgrounds)]
+        """Return the path of every exported background: ``bg/bg001.png``, ..."""
+        digits = _digits(self.backgrounds, 3)
+        return [f"bg/bg{i + 1:0{digits}d}.png" for i in range(self.backgrounds)]
 
     def foreground_files(self) -> list[str]:
         """Return the path of every exported foreground, mirrors included."""
-        return [f"fg/{self.foreground(i)}.png" for i in range(self.foregrounds)]
+        digits = _digits(self.foregrounds, 3)
+        return [f"fg/fg{i + 1:0{digits}d}.png" for i in range(self.foregrounds)]
 
     def samples(self, placements: Placements) -> list[str]:
         """Return ``bg001_fg001_01``, ... for a batch."""
         b, f = _digits(self.backgrounds, 3), _digits(self.foregrounds, 3)
         p = _digits(self.placements, 2)
-        rows = zip(
-            placements.background.tolist(),
-            placements.foreground.tolist(),
-            placements.placement.tolist(),
-            strict=True,
-        )
+        columns = (placements.background, placements.foreground, placements.placement)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
         return [f"bg{i + 1:0{b}d}_fg{j + 1:0{f}d}_{k + 1:0{p}d}" for i, j, k in rows]
 
 

@@ -47,16 +47,9 @@ class ForegroundEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class DepthEntry:
-    """Everything that decides a dataset's depth maps.
+    """Everything that decides a dataset's depth maps: `DepthEstimator.identity`, in part `network`.
 
-    Attributes
-    ----------
-    model, kind, precision, device, input_size, metres_per_unit
-        As in `DepthEstimator.identity`; `device` is the device's type.
-    network : dict
-        What else tells the model from others: SHA-256 of its weights, its config.
-    batch_size : int
-        Sums may round differently in batches of another size.
+    `batch_size` too: sums may round differently in batches of another size.
     """
 
     model: str
@@ -82,15 +75,7 @@ class DepthEntry:
 
 @dataclass(frozen=True)
 class Shard:
-    """A run of positions in the shuffled order that is written, recorded and resumed as one.
-
-    Attributes
-    ----------
-    number : int
-        0-based.
-    start, stop : int
-        Positions in the recipe's shuffled order.
-    """
+    """Positions `start` to `stop` of the shuffled order, written, recorded and resumed as one."""
 
     number: int
     start: int
@@ -104,20 +89,8 @@ class Shard:
 class Plan:
     """Everything that decides a dataset's bytes.
 
-    Attributes
-    ----------
-    samples : int
-        How many samples of the shuffled order are written, of `samples_in_recipe`.
-    preprocessing : dict
-        See `AssetConfig.preprocessing`.
-    quality : int or None
-        Of JPEG; None for PNG.
-    encoder : str
-        See `Codec.encoder`.
-    depth_encoding : str or None
-        None without depth.
-    evafast, format_version
-        Versions of the package and of what lands on disk.
+    `samples` of the recipe's `samples_in_recipe` are written, in shuffled order. `quality` is None
+    for PNG, `depth_encoding` without depth. See `AssetConfig.preprocessing`, `Codec.encoder`.
     """
 
     evafast: str = __version__
@@ -155,6 +128,12 @@ class Plan:
             backgrounds=len(self.backgrounds), foregrounds=len(self.foregrounds),
             placements=self.placements,
         )  # fmt: skip
+
+    @property
+    def assets(self) -> dict[str, BackgroundEntry | ForegroundEntry]:
+        """Every exported asset by its file."""
+        files = (*self.names.background_files(), *self.names.foreground_files())
+        return dict(zip(files, (*self.backgrounds, *self.foregrounds), strict=True))
 
     @property
     def codec(self) -> Codec:

@@ -35,20 +35,10 @@ _END = _chunk(b"IEND", b"")
 
 
 def encode_gray(pixels: NDArray[np.unsignedinteger], *, smooth: bool) -> list[bytes]:
-    """Encode greyscale images as PNG, losslessly.
+    """Encode greyscale images, (n, height, width) uint8 or uint16, as PNG, losslessly.
 
-    Parameters
-    ----------
-    pixels : ndarray of uint8 or uint16, shape (n, height, width)
-        A few at a time stay in the cache.
-    smooth : bool
-        Store differences to the row above, for depth maps, not the values themselves, for masks,
-        which are mostly flat.
-
-    Returns
-    -------
-    list of bytes
-        One file per image.
+    `smooth` stores differences to the row above, for depth maps, not the values themselves, for
+    masks, which are mostly flat.
     """
     count, height, width = pixels.shape
     rows = pixels.astype(pixels.dtype.newbyteorder(">"), copy=False).view(np.uint8)
@@ -64,9 +54,8 @@ def encode_gray(pixels: NDArray[np.unsignedinteger], *, smooth: bool) -> list[by
 
 
 def _file(head: bytes, data: bytes) -> bytes:
-    checksum = zlib.crc32(data, _IDAT_CRC)
-    size = _LENGTH.pack(len(data))
-    return b"".join((head, size, b"IDAT", data, _LENGTH.pack(checksum), _END))
+    size, checksum = _LENGTH.pack(len(data)), _LENGTH.pack(zlib.crc32(data, _IDAT_CRC))
+    return b"".join((head, size, b"IDAT", data, checksum, _END))
 
 
 @cache

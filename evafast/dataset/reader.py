@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from os import PathLike
-from typing import Any, overload
+from typing import Any, cast, overload
 
 import numpy as np
 import torch
@@ -19,8 +20,8 @@ from evafast.dataset.manifest import read_manifest
 from evafast.dataset.naming import DEPTH_RANGE
 from evafast.dataset.store import Store, open_store
 from evafast.dataset.stream import StoredStream
-from evafast.depth.encoding import EncodedDepth, decode
-from evafast.errors import RunError
+from evafast.depth.encoding import EncodedDepth, Encoding, decode
+from evafast.errors import RunError, quoted
 from evafast.pipeline import Batch
 from evafast.sampling.indexing import checked_indices
 
@@ -67,8 +68,6 @@ class StoredDataset(Dataset[Any]):
         self.recipe = self.plan.recipe
         self.names = self.plan.names
         self._format = open_format(store, self.plan)
-        self._depth_range: NDArray[np.float32] | None = None
-        self._backgrounds: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return self.plan.samples
@@ -97,7 +96,7 @@ class StoredDataset(Dataset[Any]):
             If a file is missing or does not decode; the message names it.
         """
         batch = self._read(checked_indices(position, len(self), "position"))
-        if np.ndim(position) if not isinstance(position, slice) else True:
+        if isinstance(position, slice) or np.ndim(position):
             return batch
         sample = {
             "index": int(batch.index[0]), "name": self.names.samples(batch.placements)[0],
@@ -108,43 +107,41 @@ class StoredDataset(Dataset[Any]):
     def _read(self, positions: NDArray[np.int64]) -> Batch:
         placements = self.placements_at(positions)
         count, side = len(positions), self.recipe.canvas
-        image = torch.empty((count, side, side, 3), dtype=torch.uint8)
-        mask = torch.empty((count, side, side), dtype=torch.uint8)
-        codes: list[NDArray[np.unsignedinteger]] = []
+        pixels: dict[str, NDArray[np.unsignedinteger]] = {
+            "image": np.empty((count, side, side, 3), np.uint8),
+            "mask": np.empty((count, side, side), np.uint8),
+        }
+        if self.plan.depth:
+            wide = self.plan.depth_encoding == "metric16"
+            pixels["depth"] = np.empty((count, side, side), np.uint16 if wide else np.uint8)
         names = self.names.samples(placements)
         for i, (position, name) in enumerate(zip(positions.tolist(), names, strict=True)):
-            files = self.read_files(position, name)
-            image[i] = torch.from_numpy(decode_image(files["image"], f"{name} image"))
-            mask[i] = torch.from_numpy(decode_image(files["mask"], f"{name} mask"))
-            if "depth" in files:
-                codes.append(decode_image(files["depth"], f"{name} depth"))
+            for field, data in self.read_files(position, name).items():
+                decoded = decode_image(data, f"{name} {field}")
+                if decoded.shape != pixels[field].shape[1:]:
+                    raise self._missing(f"{name} {field}", f"{decoded.shape} pixels")
+                pixels[field][i] = decoded
         batch = Batch(
-            placements=placements, image=image.permute(0, 3, 1, 2), mask=mask[:, None],
-            backgrounds=self._all_backgrounds(),
+            placements=placements, image=torch.from_numpy(pixels["image"]).permute(0, 3, 1, 2),
+            mask=torch.from_numpy(pixels["mask"])[:, None], backgrounds=self._backgrounds,
         )  # fmt: skip
         if self.plan.depth:
-            stacked = np.stack(codes) if codes else np.empty((0, side, side), np.uint8)
-            batch.depth = self._decode_depth(stacked, positions)
+            low, high = self._depth_range[positions].unbind(1)
+            encoded = EncodedDepth(
+                codes=torch.from_numpy(pixels["depth"]), low=low, high=high,
+                encoding=cast(Encoding, self.plan.depth_encoding),
+                metres_per_unit=self.plan.depth.metres_per_unit,
+            )  # fmt: skip
+            batch.depth = decode(encoded)[:, None]
             batch.finite = torch.ones(count, dtype=torch.bool)
         return batch
 
     def read_files(
         self, position: int, name: str, fields: Sequence[str] | None = None
     ) -> dict[str, bytes]:
-        """Return the files of the sample at a position, by field.
+        """Return files of the sample at a position, all by default, by field.
 
-        Parameters
-        ----------
-        position : int
-        name : str
-            The sample's name.
-        fields : sequence of str, optional
-            Of ``image``, ``mask`` and ``depth``; all by default.
-
-        Raises
-        ------
-        RunError
-            If a file is not where the manifest says.
+        Raises `RunError` if a file is not where the manifest says.
         """
         number, row = divmod(position, self.plan.samples_per_shard)
         record = self.manifest.shards[number]
@@ -153,12 +150,12 @@ class StoredDataset(Dataset[Any]):
             try:
                 files[field] = self._format.read(record, row, name, field)
             except (OSError, IndexError, ValueError, struct.error) as error:
-                raise self._missing(f"{name} {field}", error) from None
+                raise self._missing(f"{name} {field}", f"none ({error})") from None
         return files
 
-    def _missing(self, name: str, error: Exception) -> RunError:
+    def _missing(self, name: str, got: str) -> RunError:
         return RunError(
-            f"{name}: expected it in {self.store}, got none ({error}); "
+            f"{name}: expected it in {quoted(self.store)} as written, got {' '.join(got.split())}; "
             "run python -m evafast.inspect verify on it"
         )
 
@@ -166,7 +163,7 @@ class StoredDataset(Dataset[Any]):
         try:
             return self.store.read(name)
         except OSError as error:
-            raise self._missing(name, error) from None
+            raise self._missing(name, f"none ({error})") from None
 
     def read_asset(self, file: str) -> NDArray[np.uint8]:
         """Return the pixels of a file of ``bg/`` or ``fg/``; RunError if it is missing."""
@@ -176,12 +173,11 @@ class StoredDataset(Dataset[Any]):
         """Return the `Placements` of stored samples, without reading any image."""
         return self.recipe[self.recipe.order[positions]]
 
-    def named(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, str]]:
-        """Yield the position and name of every sample from `start` to `stop`."""
-        for begin in range(start, len(self) if stop is None else stop, _NAMED):
-            end = min(begin + _NAMED, len(self) if stop is None else stop)
-            names = self.names.samples(self.placements_at(slice(begin, end)))
-            yield from zip(range(begin, end), names, strict=True)
+    def named(self) -> Iterator[tuple[int, str]]:
+        """Yield the position and name of every sample."""
+        for start in range(0, len(self), _NAMED):
+            names = self.names.samples(self.placements_at(slice(start, start + _NAMED)))
+            yield from enumerate(names, start)
 
     def location(self, position: int, name: str) -> dict[str, str]:
         """Return where a sample's composite is; see `Format.location`."""
@@ -192,28 +188,13 @@ class StoredDataset(Dataset[Any]):
         self, batch_size: int = 64, *, rank: int = 0, world_size: int = 1, seed: int = 0
     ) -> StoredStream:
         """Return an iterable dataset of batches, split by rank and worker; see `StoredStream`."""
-        return StoredStream(
-            self, self.plan.samples_per_shard, batch_size, rank=rank, world_size=world_size,
-            seed=seed,
-        )  # fmt: skip
+        return StoredStream(self, batch_size, rank=rank, world_size=world_size, seed=seed)
 
-    def _decode_depth(
-        self, codes: NDArray[np.unsignedinteger], positions: NDArray[np.int64]
-    ) -> torch.Tensor:
-        assert self.plan.depth
-        assert self.plan.depth_encoding in ("minmax8", "metric16")
-        if self._depth_range is None:
-            self._depth_range = np.load(io.BytesIO(self._read_file(DEPTH_RANGE)))
-        low, high = torch.from_numpy(self._depth_range[positions]).unbind(1)
-        encoded = EncodedDepth(
-            codes=torch.from_numpy(codes), low=low, high=high,
-            encoding=self.plan.depth_encoding,  # type: ignore[arg-type]
-            metres_per_unit=self.plan.depth.metres_per_unit,
-        )  # fmt: skip
-        return decode(encoded)[:, None]
+    @cached_property
+    def _depth_range(self) -> torch.Tensor:
+        return torch.from_numpy(np.load(io.BytesIO(self._read_file(DEPTH_RANGE))))
 
-    def _all_backgrounds(self) -> torch.Tensor:
-        if self._backgrounds is None:
-            images = [self.read_asset(file) for file in self.names.background_files()]
-            self._backgrounds = torch.from_numpy(np.stack(images))
-        return self._backgrounds
+    @cached_property
+    def _backgrounds(self) -> torch.Tensor:
+        images = [self.read_asset(file) for file in self.names.background_files()]
+        return torch.from_numpy(np.stack(images))

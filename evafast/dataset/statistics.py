@@ -38,17 +38,7 @@ def _add_up(images: Any, total: Any, squares: Any) -> None:  # pragma: no cover 
 
 @dataclass
 class PixelSums:
-    """Sums and sums of squares of integer pixels, per channel.
-
-    Attributes
-    ----------
-    images : int
-        Images added.
-    pixels : int
-        Pixels added, over all images.
-    total, squares : tuple of int
-        Sum of values and of squared values, one per channel.
-    """
+    """Sums and sums of squares of integer pixels, per channel."""
 
     images: int = 0
     pixels: int = 0
@@ -79,18 +69,14 @@ class PixelSums:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the sums as plain values."""
-        return {
-            "images": self.images, "pixels": self.pixels,
-            "total": list(self.total), "squares": list(self.squares),
-        }  # fmt: skip
+        """Return plain values."""
+        return vars(self).copy()
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> PixelSums:
-        """Return sums from what `to_json` gave."""
-        return cls(
-            values["images"], values["pixels"], tuple(values["total"]), tuple(values["squares"])
-        )
+        """Return the sums that `to_json` describes."""
+        total, squares = tuple(values["total"]), tuple(values["squares"])
+        return cls(values["images"], values["pixels"], total, squares)
 
     def mean(self, scale: float = 255.0) -> list[float]:
         """Return the mean of each channel, divided by `scale`."""
@@ -106,12 +92,7 @@ class PixelSums:
 
 
 class PixelCounter:
-    """Adds up the pixels of a batch, a few images at a time.
-
-    Parameters
-    ----------
-    images : ndarray of uint8 or uint16, shape (n, height, width[, channels])
-    """
+    """Adds up the pixels of a batch, (n, height, width[, channels]), a few images at a time."""
 
     def __init__(self, images: NDArray[np.unsignedinteger]) -> None:
         count, height, width = images.shape[:3]

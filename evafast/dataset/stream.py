@@ -8,7 +8,7 @@ samples: nobody waits for a rank that has run out.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,15 +19,8 @@ from evafast.errors import UsageError
 from evafast.sampling.permutation import ShuffledOrder
 
 if TYPE_CHECKING:
+    from evafast.dataset.reader import StoredDataset
     from evafast.pipeline import Batch
-
-
-class BatchSource(Protocol):
-    """Stored samples by position, as `StoredDataset` offers them."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, position: NDArray[np.int64]) -> Batch: ...
 
 
 class StoredStream(IterableDataset[Any]):
@@ -41,7 +34,6 @@ class StoredStream(IterableDataset[Any]):
     Parameters
     ----------
     dataset : StoredDataset
-    samples_per_shard : int
     batch_size : int
         Samples per batch; a worker's last batch of an epoch may be smaller, equally for all.
     rank, world_size : int
@@ -56,8 +48,8 @@ class StoredStream(IterableDataset[Any]):
     """
 
     def __init__(
-        self, dataset: BatchSource, samples_per_shard: int, batch_size: int, *, rank: int = 0,
-        world_size: int = 1, seed: int = 0,
+        self, dataset: StoredDataset, batch_size: int = 64, *, rank: int = 0, world_size: int = 1,
+        seed: int = 0,
     ) -> None:  # fmt: skip
         if batch_size < 1:
             raise UsageError(f"batch size: expected at least 1, got {batch_size}; raise it")
@@ -74,9 +66,8 @@ class StoredStream(IterableDataset[Any]):
         self.batch_size = batch_size
         self.rank, self.world_size = rank, world_size
         self.seed = seed
-        self._samples_per_shard = samples_per_shard
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()  # visible to workers
-        self._done = 0
+        self._start = self._done = 0
 
     @property
     def epoch(self) -> int:
@@ -86,7 +77,7 @@ class StoredStream(IterableDataset[Any]):
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch, and with it the order of samples, of the next iteration."""
         self._epoch.fill_(epoch)
-        self._done = 0
+        self._start = self._done = 0
 
     def state_dict(self) -> dict[str, int]:
         """Return this worker's position: its epoch and the samples it has yielded in it."""
@@ -95,11 +86,13 @@ class StoredStream(IterableDataset[Any]):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Resume from what `state_dict` returned, with the same ranks and workers."""
         self.set_epoch(state["epoch"])
-        self._done = state["done"]
+        self._start = self._done = state["done"]
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield this rank's and worker's batches of the epoch, from the resumed position."""
         positions = self._positions()
+        # Persistent workers do not see `set_epoch`: an iteration never begins where one broke off.
+        self._done, self._start = self._start, 0
         while self._done < len(positions):
             batch = self.dataset[positions[self._done : self._done + self.batch_size]]
             self._done += len(batch)
@@ -111,7 +104,7 @@ class StoredStream(IterableDataset[Any]):
         info = get_worker_info()
         workers = info.num_workers if info else 1
         consumer = self.rank * workers + (info.id if info else 0)
-        count, size = len(self.dataset), self._samples_per_shard
+        count, size = len(self.dataset), self.dataset.plan.samples_per_shard
         each = count // (self.world_size * workers)
         if each == 0:
             raise UsageError(

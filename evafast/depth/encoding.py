@@ -30,23 +30,17 @@ _LARGEST = 65535.0
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedDepth:
-    """Codes of a batch of depth maps, with what decoding needs.
-
-    Attributes
-    ----------
-    codes : Tensor, uint8 or uint16, (N, H, W)
-    low, high : Tensor, float32, (N,)
-        Smallest and largest depth of each image before encoding, in the estimator's unit.
-    encoding : {"minmax8", "metric16"}
-    metres_per_unit : float or None
-        Metres in one unit of depth; None for minmax8 of a model with unknown scale.
-    """
+    """Codes of a batch of depth maps, with what decoding needs."""
 
     codes: Tensor
+    """uint8 or uint16, (N, H, W)."""
     low: Tensor
+    """Smallest depth of each image before encoding, float32 (N,), in the estimator's unit."""
     high: Tensor
+    """The largest, likewise."""
     encoding: Encoding
     metres_per_unit: float | None = None
+    """Metres in one unit of depth; None for minmax8 of a model with unknown scale."""
 
 
 def check_encoding(encoding: str, metres_per_unit: float | None) -> None:
@@ -96,30 +90,22 @@ def encode(
         )
     low, high = torch.aminmax(depth.flatten(1), dim=1)
     if encoding == "minmax8":
-        codes = _minmax8(depth, low, high)
+        # A constant map divides 0 by 1; one with NaN or infinity has t = NaN, which becomes 0.
+        span = torch.where(high > low, high - low, 1.0)
+        t = (depth - low[:, None, None]).div_(span[:, None, None])
+        t.mul_(255.0).add_(0.5).floor_().nan_to_num_(0.0, 0.0, 0.0).clamp_(0, 255)
+        codes = t.to(torch.uint8)
     else:
         assert metres_per_unit is not None
-        codes = _metric16(depth, metres_per_unit)
+        # float64, because float32 does not represent every multiple of 0.5 mm below 65.5 m.
+        millimetres = depth.double().mul_(metres_per_unit * _MILLIMETRES)
+        millimetres.add_(0.5).floor_().clamp_(1.0, _LARGEST)
+        measured = torch.isfinite(depth) & (depth > 0)
+        codes = torch.where(measured, millimetres, 0.0).to(torch.int32).to(torch.uint16)
     return EncodedDepth(
         codes=codes, low=low, high=high, encoding=cast(Encoding, encoding),
         metres_per_unit=metres_per_unit,
     )  # fmt: skip
-
-
-def _minmax8(depth: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    # A constant map divides 0 by 1; one with NaN or infinity has t = NaN, which becomes 0.
-    span = torch.where(high > low, high - low, 1.0)
-    t = (depth - low[:, None, None]).div_(span[:, None, None])
-    t.mul_(255.0).add_(0.5).floor_().nan_to_num_(0.0, 0.0, 0.0).clamp_(0, 255)
-    return t.to(torch.uint8)
-
-
-def _metric16(depth: Tensor, metres_per_unit: float) -> Tensor:
-    # float64, because float32 does not represent every multiple of 0.5 mm below 65.5 m.
-    millimetres = depth.double().mul_(metres_per_unit * _MILLIMETRES)
-    millimetres.add_(0.5).floor_().clamp_(1.0, _LARGEST)
-    measured = torch.isfinite(depth) & (depth > 0)
-    return torch.where(measured, millimetres, 0.0).to(torch.int32).to(torch.uint16)
 
 
 def decode(encoded: EncodedDepth) -> Tensor:

@@ -22,41 +22,19 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 #: Images of 224 x 224 per pass through the network: enough to fill the device, within its memory.
 _PASS = {"cpu": 8, "cuda": 250}
 
-#: Depth input sizes are multiples of DenseDepth's stride.
-_MULTIPLE = 32
-
 
 @dataclass(frozen=True, kw_only=True)
 class DepthMaps:
-    """Depth of a batch.
-
-    Attributes
-    ----------
-    depth : Tensor, float32, (N, H, W)
-        In units of `DepthEstimator.metres_per_unit`, of `DepthEstimator.kind`.
-    finite : Tensor, bool, (N,)
-        Whether the network's output was finite; pass it to `check_finite` once it is on the host.
-    """
+    """Depth of a batch."""
 
     depth: Tensor
+    """float32 (N, H, W), in units of `DepthEstimator.metres_per_unit`, of its ``kind``."""
     finite: Tensor
+    """bool (N,): the network's output was finite; for `check_finite` once it is on the host."""
 
 
 def check_finite(finite: Tensor | np.ndarray, names: Sequence[str]) -> None:
-    """Refuse NaN or infinite depth.
-
-    Parameters
-    ----------
-    finite : Tensor or array, bool, (N,)
-        `DepthMaps.finite`, on the host.
-    names : sequence of str
-        Sample names, in the same order.
-
-    Raises
-    ------
-    RunError
-        If a depth map is not finite; names the first such sample.
-    """
+    """Raise `RunError` for the first sample whose `DepthMaps.finite`, on the host, is False."""
     bad = np.flatnonzero(~np.asarray(finite))
     if len(bad):
         raise RunError(
@@ -80,10 +58,9 @@ def resolve_precision(precision: str, device: torch.device) -> tuple[str, torch.
         )
     if precision == "fp16" and device.type == "cpu":
         raise UsageError("precision: expected fp32 or bf16 on the CPU, got fp16; use auto")
-    if precision == "auto" and device.type == "cpu":
-        precision = "bf16" if cpu_computes_bf16() else "fp32"
-    elif precision == "auto":
-        bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    if precision == "auto":
+        on_cpu = device.type == "cpu"
+        bf16 = cpu_computes_bf16() if on_cpu else torch.cuda.is_bf16_supported(False)
         precision = "bf16" if bf16 else "fp32"
     return precision, _DTYPES[precision]
 
@@ -103,10 +80,9 @@ class DepthEstimator:
     def __init__(
         self, network: Network, *, name: str, options: LoadOptions, precision: str, input_size: int
     ) -> None:
-        if input_size < _MULTIPLE or input_size % _MULTIPLE:
+        if input_size < 32 or input_size % 32:
             raise UsageError(
-                f"depth input size: expected a multiple of {_MULTIPLE}, got {input_size}; use 224 "
-                "or 448"
+                f"depth input size: expected a multiple of 32, got {input_size}; use 224 or 448"
             )
         self._network = network
         self._name, self._precision, self._input_size = name, precision, input_size
@@ -246,12 +222,10 @@ class DepthEstimator:
             images = images.float() * 255.0
         images = images.to(self._dtype).contiguous(memory_format=torch.channels_last)
         # fp32 means fp32 (no TF32), and deterministic algorithms keep runs repeatable.
-        with (
-            self._lock,
-            torch.backends.cudnn.flags(
-                enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-            ),
-        ):
+        exact = torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+        )
+        with self._lock, exact:
             depth, finite = self._network.run(images)
         depth = functional.interpolate(depth[:n, None], own, mode="bilinear", align_corners=False)
         return depth[:, 0], finite[:n]

@@ -25,17 +25,8 @@ _KINDS: dict[str, Kind] = {"dpt": "inverse", "glpn": "metric", "zoedepth": "metr
 class HuggingFaceNetwork:
     """An ``AutoModelForDepthEstimation``; implements `evafast.depth.models.Network`.
 
-    Parameters
-    ----------
-    model : str
-        ID or folder of a model, followed by ``@relative``, ``@inverse`` or ``@metric`` if its
-        config does not say what it predicts.
-    options : LoadOptions
-
-    Raises
-    ------
-    UsageError
-        If transformers is not installed, or the model is unavailable or of unknown kind.
+    The model is an ID or folder, followed by ``@relative``, ``@inverse`` or ``@metric`` if its
+    config does not say what it predicts.
     """
 
     def __init__(self, model: str, options: LoadOptions) -> None:
@@ -69,19 +60,18 @@ class HuggingFaceNetwork:
                 f"{quoted(text[:300])}; check the ID, or fetch it once without --offline"
             ) from error
         self.metres_per_unit = 1.0 if self.kind == "metric" else None
-        self._sha256 = _sha256(network.state_dict())
-        self._set_preprocessing(config, processor, label, options.device)
+        preprocessing = self._set_preprocessing(config, processor, label, options.device)
+        self._identity = {"sha256": _sha256(network.state_dict()), "config": preprocessing}
         self._dtype = options.dtype
         network = network.to(options.device, self._dtype, memory_format=torch.channels_last).eval()
         self._network = torch.compile(network, dynamic=False) if options.compile else network
 
     def _set_preprocessing(
         self, config: Any, processor: dict[str, Any], label: str, device: torch.device
-    ) -> None:
-        normalise = processor.get("do_normalize", "image_mean" in processor)
-        mean = processor.get("image_mean", [0.0] * 3) if normalise else [0.0] * 3
-        std = processor.get("image_std", [1.0] * 3) if normalise else [1.0] * 3
-        means, stds = torch.tensor(mean).float(), torch.tensor(std).float()
+    ) -> dict[str, Any]:
+        normal = processor if processor.get("do_normalize", "image_mean" in processor) else {}
+        means = torch.tensor(normal.get("image_mean", [0.0] * 3)).float()
+        stds = torch.tensor(normal.get("image_std", [1.0] * 3)).float()
         if means.shape != (3,) or stds.shape != (3,) or not bool((stds > 0).all()):
             raise UsageError(
                 f"{label}: expected image_mean and image_std of 3 channels, got others; use a "
@@ -95,21 +85,14 @@ class HuggingFaceNetwork:
         backbone = getattr(config, "backbone_config", None)
         patch = getattr(config, "patch_size", None) or getattr(backbone, "patch_size", None) or 1
         multiple = processor.get("ensure_multiple_of") or processor.get("size_divisor") or 1
-        self._multiple = math.lcm(int(patch), int(multiple))
-        if self._multiple == 1:
-            self._multiple = 32
+        common = math.lcm(int(patch), int(multiple))
+        self._multiple = common if common > 1 else 32
+        figures = {"rescale": self._rescale, "multiple": self._multiple}
+        return {"mean": means.tolist(), "std": stds.tolist(), **figures}
 
     def identity(self) -> dict[str, Any]:
         """Return the SHA-256 of all tensors by name, and the preprocessing."""
-        return {
-            "sha256": self._sha256,
-            "config": {
-                "mean": self._mean.flatten().tolist(),
-                "std": self._std.flatten().tolist(),
-                "rescale": self._rescale,
-                "multiple": self._multiple,
-            },
-        }
+        return self._identity
 
     def size_for(self, height: int, width: int, input_size: int) -> tuple[int, int]:
         """Return sides that suit the model's patches, the shorter one about ``input_size``."""

@@ -43,14 +43,10 @@ def write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> Non
 
 
 def colorize_depth(depth: NDArray[np.floating], kind: str = "relative") -> NDArray[np.uint8]:
-    """Return depth as RGB, uint8 (H, W, 3): near is bright, far is dark (inferno).
+    """Return float depth (H, W) as uint8 RGB (H, W, 3): near is bright, far is dark (inferno).
 
-    Parameters
-    ----------
-    depth : array, float, (H, W)
-        Any scale: the map's own range becomes the whole colour map.
-    kind : {"relative", "inverse", "metric"}
-        `DepthEstimator.kind`: larger is nearer in inverse depth only.
+    The map's own range becomes the whole colour map. ``kind`` is `DepthEstimator.kind`: larger is
+    nearer in inverse depth only.
     """
     nearness = depth if kind == "inverse" else -depth
     low, high = float(nearness.min()), float(nearness.max())

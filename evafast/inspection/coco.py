@@ -8,7 +8,7 @@ dataset, or name the member of a shard or archive.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -22,72 +22,42 @@ from evafast.errors import UsageError
 if TYPE_CHECKING:
     from evafast.dataset.reader import StoredDataset
 
-_CHUNK = 256
-
 
 def coco_annotations(
     dataset: StoredDataset, stream: TextIO, advance: Callable[[int], object] = lambda count: None
 ) -> int:
-    """Write a dataset's annotations as COCO JSON.
+    """Write a dataset's annotations as COCO JSON and return how many there are.
 
-    Parameters
-    ----------
-    dataset : StoredDataset
-    stream : text stream
-        Written bit by bit: memory does not grow with the dataset.
-    advance : callable
-        Called with the number of samples just written.
-
-    Returns
-    -------
-    int
-        Annotations written; a sample without a visible pixel at half coverage has none.
-
-    Raises
-    ------
-    UsageError
-        If pycocotools is not installed.
-    RunError
-        If a file is missing or does not decode.
+    A sample without a pixel of coverage >= 128 has none. Memory does not grow with the dataset.
+    `advance` is called with the number of samples just annotated.
     """
     if find_spec("pycocotools") is None:
         raise UsageError(
             'coco: expected pycocotools, got none; install it: pip install "evafast[coco]"'
         )
-    info = {
-        "description": f"made by evafast {dataset.plan.evafast}, seed {dataset.plan.seed}",
-        "date_created": None,
-    }
+    made = f"made by evafast {dataset.plan.evafast}, seed {dataset.plan.seed}"
+    info = {"description": made, "date_created": None}
     categories = [{"id": 1, "name": "foreground", "supercategory": ""}]
     stream.write(
         f'{{"info": {json.dumps(info)}, "licenses": [], "categories": {json.dumps(categories)},\n'
         '"images": ['
     )
+    side = dataset.plan.canvas
     for position, name in dataset.named():
-        stream.write(",\n" * (position > 0) + json.dumps(_image(dataset, position, name)))
+        size = {"id": position + 1, "width": side, "height": side}
+        image = {**size, **dataset.location(position, name)}
+        stream.write(",\n" * (position > 0) + json.dumps(image))
     stream.write('],\n"annotations": [')
     count = 0
-    for start in range(0, len(dataset), _CHUNK):
-        stop = min(start + _CHUNK, len(dataset))
-        for row, mask in enumerate(_masks(dataset, start, stop)):
-            if annotation := _annotation(mask, start + row + 1, count + 1):
-                stream.write(",\n" * (count > 0) + json.dumps(annotation))
-                count += 1
-        advance(stop - start)
+    for position, name in dataset.named():
+        data = dataset.read_files(position, name, fields=("mask",))["mask"]
+        mask = decode_image(data, f"{name} mask") >= BINARY_THRESHOLD
+        if annotation := _annotation(mask, position + 1, count + 1):
+            stream.write(",\n" * (count > 0) + json.dumps(annotation))
+            count += 1
+        advance(1)
     stream.write("]}\n")
     return count
-
-
-def _image(dataset: StoredDataset, position: int, name: str) -> dict[str, Any]:
-    side = dataset.plan.canvas
-    entry = {"id": position + 1, "width": side, "height": side}
-    return {**entry, **dataset.location(position, name)}
-
-
-def _masks(dataset: StoredDataset, start: int, stop: int) -> Iterator[NDArray[np.bool_]]:
-    for position, name in dataset.named(start, stop):
-        data = dataset.read_files(position, name, fields=("mask",))["mask"]
-        yield decode_image(data, f"{name} mask") >= BINARY_THRESHOLD
 
 
 def _annotation(mask: NDArray[np.bool_], image: int, number: int) -> dict[str, Any] | None:

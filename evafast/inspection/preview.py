@@ -6,15 +6,15 @@ import base64
 import html
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from evafast.dataset.codec import Codec
 from evafast.dataset.reader import StoredDataset, open_dataset
 from evafast.depth.images import colorize_depth
 from evafast.errors import UsageError, quoted
@@ -25,8 +25,7 @@ _BACKGROUND, _TEXT, _FAINT = (250, 249, 246), (32, 33, 36), (128, 128, 132)
 _MARGIN, _GAP, _CAPTION = 28, 6, 34
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """One sample as a person looks at it: RGB images by heading, and a caption."""
 
     name: str
@@ -35,23 +34,10 @@ class Shown:
 
 
 def write_preview(path: str, out: Path | None, *, sheet: int, page: int) -> tuple[Path, Path]:
-    """Draw the contact sheet and the page of a dataset; return their paths.
+    """Draw a contact sheet of `sheet` samples and a page of `page`; return the files' paths.
 
-    Parameters
-    ----------
-    path : str
-        The dataset's folder or address.
-    out : Path or None
-        Prefix of both files; ``PATH-preview`` by default.
-    sheet, page : int
-        Samples on each.
-
-    Raises
-    ------
-    UsageError
-        If there is no dataset, or a file of either name exists or cannot be written.
-    RunError
-        If a file of the dataset is missing or does not decode.
+    `out` is their prefix, ``PATH-preview`` by default. Raises `UsageError` if there is no dataset,
+    or a file of either name exists or cannot be written.
     """
     dataset = open_dataset(path)
     name = path.rstrip("/").rpartition("/")[2]
@@ -60,14 +46,15 @@ def write_preview(path: str, out: Path | None, *, sheet: int, page: int) -> tupl
     for file in (image_file, page_file):
         if file.exists():
             raise UsageError(f"out: {quoted(file)} exists already; move it or give --out PREFIX")
-    plan, counts = dataset.plan, dataset.recipe
+    plan = dataset.plan
+    samples, backgrounds = f"{len(dataset):,}", str(len(plan.backgrounds))
+    foregrounds = f"{len(plan.foregrounds)} (mirrors included)"
     title = (
-        f"{name}: {len(dataset):,} samples of {counts.background_count} backgrounds and "
-        f"{counts.foreground_count} foregrounds (mirrors included)"
+        f"{name}: {samples} samples of {backgrounds} backgrounds and {len(plan.foregrounds)} "
+        "foregrounds (mirrors included)"
     )
     properties = {
-        "samples": f"{len(dataset):,}", "backgrounds": str(counts.background_count),
-        "foregrounds": f"{counts.foreground_count} (mirrors included)",
+        "samples": samples, "backgrounds": backgrounds, "foregrounds": foregrounds,
         "canvas": f"{plan.canvas} px", "mask": plan.mask,
         "depth": plan.depth.model if plan.depth else "none", "seed": str(plan.seed),
     }  # fmt: skip
@@ -86,20 +73,19 @@ def write_preview(path: str, out: Path | None, *, sheet: int, page: int) -> tupl
 def first_samples(dataset: StoredDataset, count: int) -> list[Shown]:
     """Return the first samples written, a fair mix, each with all its images."""
     batch = dataset[: min(count, len(dataset))]
-    image = batch.image.permute(0, 2, 3, 1).numpy()
-    background = batch.background.permute(0, 2, 3, 1).numpy()
+    rgb = {
+        "background": batch.background, "composite": batch.image,
+        "mask": batch.mask.expand(-1, 3, -1, -1),
+    }  # fmt: skip
     plan, p = dataset.plan, batch.placements
     shown = []
     for i, name in enumerate(dataset.names.samples(p)):
         images = {
-            "background": background[i],
-            "composite": image[i],
-            "mask": np.repeat(batch.mask[i].permute(1, 2, 0).numpy(), 3, axis=2),
+            heading: np.ascontiguousarray(tensor[i].permute(1, 2, 0).numpy())
+            for heading, tensor in rgb.items()
         }
-        if batch.depth is not None:
-            assert plan.depth
-            depth = batch.depth[i, 0].numpy()
-            images["depth"] = colorize_depth(depth, plan.depth.kind)
+        if batch.depth is not None and plan.depth is not None:
+            images["depth"] = colorize_depth(batch.depth[i, 0].numpy(), plan.depth.kind)
         foreground = plan.foregrounds[p.foreground[i]]
         caption = (
             f"{quoted(foreground.name)[1:-1]}{' (mirrored)' if foreground.mirrored else ''} on "
@@ -111,11 +97,10 @@ def first_samples(dataset: StoredDataset, count: int) -> list[Shown]:
 
 def contact_sheet(shown: Sequence[Shown], title: str, columns: int = 2) -> Image.Image:
     """Draw samples in columns: background, composite, mask and depth side by side, captioned."""
-    headings = list(shown[0].images)
     height, width = shown[0].images["composite"].shape[:2]
     scale = max(1, 128 // width)
     width, height = width * scale, height * scale
-    cell = len(headings) * (width + _GAP) - _GAP
+    cell = len(shown[0].images) * (width + _GAP) - _GAP
     rows = -(-len(shown) // columns)
     top = _MARGIN + 64
     sheet = Image.new(
@@ -126,19 +111,18 @@ def contact_sheet(shown: Sequence[Shown], title: str, columns: int = 2) -> Image
     )  # fmt: skip
     draw = ImageDraw.Draw(sheet)
     large, small = ImageFont.load_default(20), ImageFont.load_default(12)
-    draw.text((_MARGIN, _MARGIN - 8), _fitting(draw, title, large, sheet.width - 2 * _MARGIN),
-              _TEXT, large)  # fmt: skip
-    for column in range(min(columns, len(shown))):
-        left = _MARGIN + column * (cell + _MARGIN)
-        for i, heading in enumerate(headings):
-            draw.text((left + i * (width + _GAP), top - 18), heading, _FAINT, small)
+    title = _fitting(draw, title, large, sheet.width - 2 * _MARGIN)
+    draw.text((_MARGIN, _MARGIN - 8), title, _TEXT, large)
     for number, sample in enumerate(shown):
         row, column = divmod(number, columns)
         left = _MARGIN + column * (cell + _MARGIN)
         y = top + row * (height + _CAPTION)
-        for i, pixels in enumerate(sample.images.values()):
+        for i, (heading, pixels) in enumerate(sample.images.items()):
+            x = left + i * (width + _GAP)
             image = Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST)
-            sheet.paste(image, (left + i * (width + _GAP), y))
+            sheet.paste(image, (x, y))
+            if row == 0:
+                draw.text((x, top - 18), heading, _FAINT, small)
         draw.text((left, y + height + 4), sample.name, _TEXT, small)
         caption = _fitting(draw, sample.caption, small, cell - 110)
         draw.text((left + 110, y + height + 4), caption, _FAINT, small)
@@ -156,27 +140,19 @@ def _fitting(draw: ImageDraw.ImageDraw, text: str, font: Font, width: float) -> 
 
 def html_page(shown: Sequence[Shown], title: str, properties: dict[str, str]) -> str:
     """Return an HTML page with every image inside it, and the dataset's properties on top."""
-    samples = [
-        {
-            "name": s.name,
-            "caption": s.caption,
-            "pictures": {heading: _data_url(pixels) for heading, pixels in s.images.items()},
-        }
-        for s in shown
-    ]
+    samples = []
+    for s in shown:
+        urls = {heading: _data_url(pixels) for heading, pixels in s.images.items()}
+        samples.append({"name": s.name, "caption": s.caption, "pictures": urls})
     template = (files("evafast.inspection") / "page.html").read_text(encoding="utf-8")
     listed = "".join(
         f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in properties.items()
     )
     data = json.dumps(samples).replace("</", "<\\/")
-    return (
-        template.replace("{{title}}", html.escape(title))
-        .replace("{{facts}}", listed)
-        .replace("{{samples}}", data)
-    )
+    page = template.replace("{{title}}", html.escape(title)).replace("{{facts}}", listed)
+    return page.replace("{{samples}}", data)
 
 
 def _data_url(pixels: NDArray[np.uint8]) -> str:
-    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 88])
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+    (data,) = Codec(quality=88).encode_images(pixels[None])
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode()

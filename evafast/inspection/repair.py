@@ -8,6 +8,7 @@ not write are never touched.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +20,11 @@ from evafast.assets.bank import Bank
 from evafast.assets.preprocess import AssetConfig
 from evafast.compositing import Compositor, choose_backend
 from evafast.dataset.codec import encode_asset
-from evafast.dataset.manifest import MANIFEST_COPY, intact_manifest, write_manifest
+from evafast.dataset.manifest import MANIFEST_COPY, any_manifest, write_manifest
 from evafast.dataset.naming import DEPTH_RANGE, MANIFEST
-from evafast.dataset.plan import BackgroundEntry, ForegroundEntry, Plan, first_difference
+from evafast.dataset.plan import DepthEntry, Plan, first_difference
 from evafast.dataset.reader import StoredDataset
-from evafast.errors import RunError, UsageError
+from evafast.errors import RunError, UsageError, quoted
 from evafast.inspection.verify import Report, exported_bank, pixels_sha256
 from evafast.pipeline import Pipeline
 from evafast.system.console import Console
@@ -38,16 +39,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RepairSources:
-    """Where to find what the dataset itself has lost.
+    """Where to find what the dataset itself has lost: folders, model and device of its run.
 
-    Attributes
-    ----------
-    backgrounds, foregrounds : Path or None
-        Folders of the original run, for a damaged asset; by default the built-in pack.
-    depth : str or None
-        The original run's depth model, if its name alone does not find it.
-    device : str
-        For depth; of the original run's type.
+    By default the built-in pack, the model of the dataset's manifest and any device.
     """
 
     backgrounds: Path | None = None
@@ -61,12 +55,8 @@ def repair(
 ) -> list[str]:
     """Repair what `verify` found; return what was regenerated.
 
-    Raises
-    ------
-    UsageError
-        If something that is needed is missing; what was repaired until then stays repaired.
-    RunError
-        If regenerated files differ from the lost ones.
+    Raises `UsageError` if something that is needed is missing; what was repaired until then stays
+    repaired. Raises `RunError` if regenerated files differ from the lost ones.
     """
     damaged = {finding.name for finding in report.damage}
     done = []
@@ -90,7 +80,7 @@ def repair(
                 f"encoder: expected {plan.encoder}, which made this dataset, got "
                 f"{plan.codec.encoder}, whose bytes differ; install that version and repair again"
             )
-        depth = _original_depth(plan, sources) if shards else None
+        depth = _original_depth(plan.depth, sources) if shards and plan.depth else None
         compositor = Compositor(bank, device="cpu", mask=plan.mask, parallel=False)
         pipeline = Pipeline(bank, plan.recipe, compositor, depth)
         with store.one_line_errors(), Run(store, plan, damaged=shards) as run:
@@ -105,80 +95,61 @@ def repair(
 
 
 def _restore_manifest(store: Store) -> str:
-    for name in (MANIFEST, MANIFEST_COPY):
-        if (intact := intact_manifest(store, name)) is not None:
-            write_manifest(store, intact)
-            return f"{MANIFEST} and its copy"
-    raise UsageError(
-        f"manifest: expected {MANIFEST} or its copy {MANIFEST_COPY} intact, got neither; run the "
-        "command that made the dataset into another folder"
-    )
+    manifest = any_manifest(store)
+    if manifest is None:
+        raise UsageError(
+            f"manifest: expected {MANIFEST} or its copy {MANIFEST_COPY} intact, got neither; run "
+            "the command that made the dataset into another folder"
+        )
+    write_manifest(store, manifest)
+    return f"{MANIFEST} and its copy"
 
 
 def _restore_assets(dataset: StoredDataset, files: Sequence[str], sources: RepairSources) -> None:
     """Restore assets: a foreground from its mirror, anything else from the original folders."""
-    plan, names = dataset.plan, dataset.names
-    bank: Bank | None = None
+    plan = dataset.plan
+    originals: dict[str, NDArray[np.uint8]] = {}
     for file in files:
-        entry: BackgroundEntry | ForegroundEntry
-        pixels = None
-        if file.startswith("fg/"):
-            number = names.foreground_files().index(file)
-            entry = plan.foregrounds[number]
-            pixels = _from_mirror(dataset, number)
-        else:
-            entry = plan.backgrounds[names.background_files().index(file)]
+        entry = plan.assets[file]
+        pixels = _from_mirror(dataset, file)
         if pixels is None or pixels_sha256(pixels) != entry.sha256:
-            bank = bank or _original_bank(plan, sources, entry)
-            pixels = next((p for p in _assets(bank) if pixels_sha256(p) == entry.sha256), None)
+            originals = originals or {pixels_sha256(p): p for p in _originals(plan, sources)}
+            pixels = originals.get(entry.sha256)
         if pixels is None:
             raise UsageError(
-                f"asset: expected the image {entry.name!r} as it was, got none with its pixels; "
-                "give the original folders with --backgrounds and --foregrounds"
+                f"asset: expected the original of {quoted(entry.name)}, got none with its pixels; "
+                "give --backgrounds and --foregrounds, the folders of the original run"
             )
         dataset.store.write(file, encode_asset(pixels))
 
 
-def _assets(bank: Bank) -> Iterator[NDArray[np.uint8]]:
+def _from_mirror(dataset: StoredDataset, file: str) -> NDArray[np.uint8] | None:
+    files = dataset.names.foreground_files()
+    if file in files:
+        with suppress(RunError):
+            return dataset.read_asset(files[files.index(file) - len(files) // 2])[:, ::-1]
+    return None
+
+
+def _originals(plan: Plan, sources: RepairSources) -> Iterator[NDArray[np.uint8]]:
+    config = AssetConfig.from_preprocessing(plan.preprocessing)
+    if sources.backgrounds and sources.foregrounds:
+        bank = Bank.from_folders(sources.backgrounds, sources.foregrounds, config)
+    else:
+        bank = Bank.builtin(config)
     yield from bank.backgrounds
     yield from (bank.foreground(i) for i in range(bank.foreground_count))
 
 
-def _from_mirror(dataset: StoredDataset, number: int) -> NDArray[np.uint8] | None:
-    count = len(dataset.plan.foregrounds)
-    twin = (number + count // 2) % count
-    try:
-        return dataset.read_asset(dataset.names.foreground_files()[twin])[:, ::-1]
-    except RunError:
-        return None
-
-
-def _original_bank(
-    plan: Plan, sources: RepairSources, entry: BackgroundEntry | ForegroundEntry
-) -> Bank:
-    config = AssetConfig.from_preprocessing(plan.preprocessing)
-    if sources.backgrounds and sources.foregrounds:
-        return Bank.from_folders(sources.backgrounds, sources.foregrounds, config)
-    builtin = Bank.builtin(config)
-    if not any(pixels_sha256(pixels) == entry.sha256 for pixels in _assets(builtin)):
-        raise UsageError(
-            f"asset: expected the original of {entry.name!r}, got no source for it; give "
-            "--backgrounds and --foregrounds, the folders of the original run"
-        )
-    return builtin
-
-
-def _original_depth(plan: Plan, sources: RepairSources) -> DepthEstimator | None:
-    if plan.depth is None:
-        return None
+def _original_depth(entry: DepthEntry, sources: RepairSources) -> DepthEstimator:
     from evafast.depth import DepthEstimator
 
     depth = DepthEstimator.load(
-        sources.depth or plan.depth.model, device=choose_backend("auto", sources.device).device,
-        precision=plan.depth.precision, input_size=plan.depth.input_size,
+        sources.depth or entry.model, device=choose_backend("auto", sources.device).device,
+        precision=entry.precision, input_size=entry.input_size,
     )  # fmt: skip
-    here = {**depth.identity(), "batch_size": plan.depth.batch_size}
-    if difference := first_difference(here, plan.depth.to_json()):
+    here = {**depth.identity(), "batch_size": entry.batch_size}
+    if difference := first_difference(here, entry.to_json()):
         raise UsageError(
             f"depth: expected the model that made this dataset, got another: {difference}; give it "
             "with --depth, on a device of the same type with --device"

@@ -28,14 +28,8 @@ _AHEAD = 256
 class FolderStatistics:
     """Statistics of one kind of image.
 
-    Attributes
-    ----------
-    sums : PixelSums
-    shapes : set of (height, width, channels)
-    scale : float
-        What pixel values are divided by.
-    unit : str
-        ``0..1`` or ``metres``.
+    `shapes` are (height, width, channels); pixel values are divided by `scale`, which makes them
+    of `unit` ``0..1`` or ``metres``.
     """
 
     sums: PixelSums = field(default_factory=PixelSums)
@@ -69,29 +63,16 @@ class FolderStatistics:
 def statistics(
     dataset: StoredDataset, advance: Callable[[int], object] = lambda count: None
 ) -> dict[str, FolderStatistics]:
-    """Read every image of a dataset.
+    """Read every image of a dataset; RunError if one is missing or does not decode.
 
-    Parameters
-    ----------
-    dataset : StoredDataset
-    advance : callable
-        Called with the number of samples just read.
-
-    Returns
-    -------
-    dict
-        By folder: bg, fg, fg_bg, fg_bg_mask and, with depth, fg_bg_depth.
-
-    Raises
-    ------
-    RunError
-        If a file is missing or does not decode.
+    Returns the statistics by folder: bg, fg, fg_bg, fg_bg_mask and, with depth, fg_bg_depth.
+    `advance` is called with the number of samples just read.
     """
     fields = dataset.plan.fields
     table = {name: FolderStatistics() for name in ("bg", "fg", *(FOLDERS[f] for f in fields))}
     if dataset.plan.depth_encoding == "metric16":
         table[FOLDERS["depth"]] = FolderStatistics(scale=1000.0, unit="metres")
-    for file in (*dataset.names.background_files(), *dataset.names.foreground_files()):
+    for file in dataset.plan.assets:
         table[file[:2]].add(dataset.read_asset(file))
 
     def decode(job: tuple[str, dict[str, bytes]]) -> dict[str, NDArray[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ from evafast.dataset.codec import decode_image
 from evafast.dataset.formats import open_format
 from evafast.dataset.manifest import MANIFEST_COPY, FileRecord, intact_manifest, read_manifest
 from evafast.dataset.naming import MANIFEST
-from evafast.dataset.plan import BackgroundEntry, ForegroundEntry
 from evafast.dataset.reader import StoredDataset
 from evafast.errors import RunError, UsageError, quoted
 from evafast.inspection.stats import statistics
@@ -25,23 +25,13 @@ if TYPE_CHECKING:
     from evafast.dataset.manifest import Manifest
     from evafast.dataset.store import Store
 
-_CHUNK = 1 << 20
-
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be.
+    """A file, or sample, that is not as it should be.
 
-    Attributes
-    ----------
-    kind : {'missing', 'damaged', 'mismatch', 'unexpected'}
-        ``mismatch``: intact, but not what the recipe makes.
-    name : str
-        The file, or the sample.
-    what : str
-        Details in a few words.
-    shard : int or None
-        The shard that would repair it.
+    `kind` is missing, damaged, mismatch (intact, but not what the recipe makes) or unexpected;
+    regenerating `shard` repairs it.
     """
 
     kind: str
@@ -76,23 +66,11 @@ def verify(
     store: Store, *, recomposite: int = 200, decode: bool = True,
     advance: Callable[[int], object] = lambda count: None,
 ) -> Report:  # fmt: skip
-    """Check a finished dataset.
+    """Check a finished dataset; UsageError if there is none.
 
-    Parameters
-    ----------
-    store : Store
-    recomposite : int
-        Samples to regenerate from the recipe and the exported assets.
-    decode : bool
-        Decode every image; otherwise only hashes and counts are checked.
-    advance : callable
-        Called with the number of samples just checked: each of them once for its hashes and,
-        with `decode`, once for its images.
-
-    Raises
-    ------
-    UsageError
-        If there is no finished dataset.
+    Every file is hashed; with `decode` every image is decoded; `recomposite` samples are
+    regenerated from the recipe and the exported assets. `advance` is called with the number of
+    samples just hashed, or decoded.
     """
     report = Report()
     manifest = _check_manifest(store, report)
@@ -120,85 +98,59 @@ def verify(
             if pixels is None:
                 report.add("mismatch", name, "not the asset that was read")
         if decode:
-            _decode_all(dataset, report, advance)
+            try:
+                table = statistics(dataset, advance)
+                report.decoded = sum(entry.sums.images for entry in table.values())
+            except RunError as error:
+                report.add("damaged", "samples", str(error))
         if not report.damage and recomposite:
             _recomposite(dataset, report, recomposite)
     return report
 
 
 def _check_manifest(store: Store, report: Report) -> Manifest | None:
-    """Return the manifest, or its copy where it is damaged; None if neither is intact."""
-    copy = intact_manifest(store, MANIFEST_COPY)
-    if not store.exists(MANIFEST) and copy is not None:
-        report.add("missing", MANIFEST, "not there")
-        return copy
-    if store.exists(MANIFEST) and intact_manifest(store, MANIFEST) is None:
-        report.add("damaged", MANIFEST, "not what was written")
-        return copy
-    manifest = read_manifest(store)
-    if not store.exists(MANIFEST_COPY):
-        report.add("missing", MANIFEST_COPY, "the manifest's copy")
-    elif store.read(MANIFEST_COPY) != store.read(MANIFEST):
+    """Return the manifest, or its copy if only that is intact, or None."""
+    if not store.exists(MANIFEST) and not store.exists(MANIFEST_COPY):
+        return read_manifest(store)  # raises
+    manifest, copy = (intact_manifest(store, name) for name in (MANIFEST, MANIFEST_COPY))
+    for name, found in ((MANIFEST, manifest), (MANIFEST_COPY, copy)):
+        if not store.exists(name):
+            report.add("missing", name, "not there")
+        elif found is None:
+            report.add("damaged", name, "not what was written")
+    if manifest and copy and manifest != copy:
         report.add("damaged", MANIFEST_COPY, "not the manifest's copy")
-    return manifest
+    return manifest or copy
 
 
 def _check_file(store: Store, report: Report, record: FileRecord, shard: int | None = None) -> None:
     """Check size and SHA-256 of a file, or of the range that the record names."""
     report.files += 1
-    if not store.exists(record.file):
-        report.add("missing", record.file, "not there", shard)
-        return
-    if record.sha256 is None:
-        return  # its checksum list is damaged, which is a finding of its own
     size = store.size(record.file)
-    if record.offset is None and record.size not in (None, size):
+    if size is None:
+        report.add("missing", record.file, "not there", shard)
+    elif record.sha256 is None:
+        return  # its checksum list is damaged, which is a finding of its own
+    elif record.offset is None and record.size not in (None, size):
         what = f"expected {record.size:,} bytes, got {size:,}"
         report.add("damaged", record.file, what, shard)
-        return
-    digest = hashlib.sha256()
-    for chunk in _range(store, record, size):
-        digest.update(chunk)
-    if digest.hexdigest() != record.sha256:
-        where = "" if record.offset is None else f" at byte {record.offset:,}"
-        report.add("damaged", record.file, f"its SHA-256 differs{where}", shard)
-
-
-def _range(store: Store, record: FileRecord, file_size: int) -> Iterator[bytes]:
-    left = file_size if record.size is None else record.size
-    with store.open(record.file) as stream:
-        stream.seek(record.offset or 0)
-        while left > 0 and (chunk := stream.read(min(left, _CHUNK))):
-            left -= len(chunk)
-            yield chunk
-
-
-def _decode_all(
-    dataset: StoredDataset, report: Report, advance: Callable[[int], object]
-) -> None:  # fmt: skip
-    try:
-        table = statistics(dataset, advance)
-    except RunError as error:
-        report.add("damaged", "samples", str(error))
-        return
-    report.decoded = sum(entry.sums.images for entry in table.values())
+    else:
+        digest = hashlib.sha256()
+        for chunk in store.chunks(record.file, record.offset or 0, record.size):
+            digest.update(chunk)
+        if digest.hexdigest() != record.sha256:
+            where = "" if record.offset is None else f" at byte {record.offset:,}"
+            report.add("damaged", record.file, f"its SHA-256 differs{where}", shard)
 
 
 def exported_assets(dataset: StoredDataset) -> Iterator[tuple[str, NDArray[np.uint8] | None]]:
-    """Yield every file of ``bg/`` and ``fg/`` with its pixels.
-
-    None in place of the pixels if the file is missing or they are not those in the manifest.
-    """
-    plan, names = dataset.plan, dataset.names
-    files = (*names.background_files(), *names.foreground_files())
-    entries: tuple[BackgroundEntry | ForegroundEntry, ...] = (*plan.backgrounds, *plan.foregrounds)
-    for file, entry in zip(files, entries, strict=True):
-        try:
+    """Yield every file of ``bg/`` and ``fg/`` with its pixels, None if not as in the manifest."""
+    for file, entry in dataset.plan.assets.items():
+        pixels: NDArray[np.uint8] | None = None
+        with suppress(RunError):
             pixels = dataset.read_asset(file)
-        except RunError:
-            yield file, None
-            continue
-        yield file, pixels if pixels_sha256(pixels) == entry.sha256 else None
+        intact = pixels is not None and pixels_sha256(pixels) == entry.sha256
+        yield file, pixels if intact else None
 
 
 def pixels_sha256(pixels: NDArray[np.uint8]) -> str:
@@ -207,13 +159,7 @@ def pixels_sha256(pixels: NDArray[np.uint8]) -> str:
 
 
 def exported_bank(dataset: StoredDataset) -> Bank:
-    """Return the bank a dataset was made from, from its own ``bg/`` and ``fg/``.
-
-    Raises
-    ------
-    UsageError
-        If an asset is missing or its pixels are not those in the manifest.
-    """
+    """Return the bank a dataset was made from, from its own assets; UsageError if one is lost."""
     pixels: dict[str, list[NDArray[np.uint8]]] = {"bg": [], "fg": []}
     for file, image in exported_assets(dataset):
         if image is None:
@@ -224,12 +170,10 @@ def exported_bank(dataset: StoredDataset) -> Bank:
         pixels[file[:2]].append(image)
     plan = dataset.plan
     originals = [f.name for f in plan.foregrounds if not f.mirrored]
-    return Bank.from_arrays(
-        pixels["bg"],
-        pixels["fg"][: len(originals)],  # the rest was just seen to be their mirrors
-        background_names=[b.name for b in plan.backgrounds],
-        foreground_names=originals,
-    )
+    return Bank.from_arrays(  # of foregrounds, the second half was just seen to be the mirrors
+        pixels["bg"], pixels["fg"][: len(originals)],
+        background_names=[b.name for b in plan.backgrounds], foreground_names=originals,
+    )  # fmt: skip
 
 
 def _recomposite(dataset: StoredDataset, report: Report, count: int) -> None:
@@ -237,22 +181,20 @@ def _recomposite(dataset: StoredDataset, report: Report, count: int) -> None:
     plan = dataset.plan
     codec = plan.codec
     same_encoder = codec.encoder == plan.encoder
-    exact = plan.image_format == "png" or same_encoder
+    exact = same_encoder or plan.image_format == "png"
     compositor = Compositor(exported_bank(dataset), backend="pillow", device="cpu", mask=plan.mask)
-    count = min(count, len(dataset))
-    positions = np.unique(np.linspace(0, len(dataset) - 1, count).astype(np.int64))
-    placements = dataset.placements_at(positions)
-    names = dataset.names.samples(placements)
-    for row, (position, name) in enumerate(zip(positions.tolist(), names, strict=True)):
-        made = compositor(placements[row : row + 1])
-        files = dataset.read_files(position, name)
+    positions = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).astype(np.int64)
+    for position in positions.tolist():
+        placements = dataset.placements_at([position])
+        (name,) = dataset.names.samples(placements)
+        made = compositor(placements)
+        files = dataset.read_files(position, name, fields=("mask", "image"))
+        mask, image = (decode_image(data, name) for data in files.values())
         expected = made.image[0].numpy()
         if plan.image_format == "jpeg" and same_encoder:
             expected = decode_image(codec.encode_images(made.image.numpy())[0], name)
-        mask, image = decode_image(files["mask"], name), decode_image(files["image"], name)
-        if not np.array_equal(mask, made.mask[0].numpy()) or (
-            exact and not np.array_equal(image, expected)
-        ):
+        same = np.array_equal(mask, made.mask[0].numpy())
+        if not same or (exact and not np.array_equal(image, expected)):
             what = "not what the recipe and the assets make"
             report.add("mismatch", name, what, position // plan.samples_per_shard)
         report.recomposited += 1

@@ -131,6 +131,8 @@ class Run:
         write_samples_csv(self.store, self.plan)
 
     def _write_asset(self, file: str, pixels: NDArray[np.uint8]) -> None:
+        if self.manifest is not None:
+            return  # in a repair they are intact; another OpenCV would write other bytes
         data = encode_asset(pixels)
         if not self.store.exists(file) or self.store.read(file) != data:
             self.store.write(file, data)

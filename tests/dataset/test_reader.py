@@ -1,4 +1,4 @@
-"""Reading back: every layout gives the batches that the pipeline gives live."""
+"""Reading back: every format gives the batches that the pipeline gives live."""
 
 from itertools import chain
 
@@ -109,6 +109,17 @@ def test_stream_epochs_differ_and_resume_exactly(stored):
     resumed = dataset.stream(batch_size=5)
     resumed.load_state_dict(state)
     assert first + [b.index.tolist() for b in resumed] == epochs[1]
+
+
+def test_an_iteration_that_broke_off_is_not_continued_by_the_next(stored):
+    stream = open_dataset(stored / "webdataset").stream(batch_size=5)
+    for workers in (0, 1):
+        loader = DataLoader(
+            stream, batch_size=None, num_workers=workers, persistent_workers=workers > 0
+        )
+        next(iter(loader))
+        stream.set_epoch(1)
+        assert sum(len(b) for b in loader) == COUNT
 
 
 def test_errors_name_the_file(stored, tmp_path):

@@ -33,3 +33,11 @@ def test_masks_and_boxes_come_back(stored, tmp_path, layout, capsys):
         assert annotation["area"] == expected.sum()
     assert main(["coco", str(stored / layout), str(out), "--quiet"]) == 2
     assert "exists already" in capsys.readouterr().err
+
+
+def test_annotations_are_as_readable_as_any_file(stored, tmp_path):
+    out, other = tmp_path / "annotations.json", tmp_path / "other"
+    other.touch()
+    assert main(["coco", str(stored / "zip"), str(out), "--quiet"]) == 0
+    assert out.stat().st_mode == other.stat().st_mode
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["annotations.json", "other"]

@@ -130,3 +130,43 @@ def test_a_lost_asset_without_its_original_is_named(stored, tmp_path, capsys):
     (out / "bg" / "bg002.png").unlink()
     assert inspect(["repair", str(out), "--quiet"]) == 2
     assert "--backgrounds and --foregrounds" in capsys.readouterr().err
+
+
+def test_a_lost_manifest_with_a_damaged_copy_is_named(stored, tmp_path, capsys):
+    out = tmp_path / "set"
+    shutil.copytree(stored / "folder", out)
+    (out / "manifest.json").unlink()
+    flip(out / ".evafast" / "manifest.json")
+    assert inspect(["verify", str(out), "--quiet"]) == 1
+    printed = capsys.readouterr().out
+    assert "missing 'manifest.json'" in printed
+    assert "damaged '.evafast/manifest.json'" in printed
+    assert inspect(["repair", str(out), "--quiet"]) == 2
+    assert "expected manifest.json or its copy" in capsys.readouterr().err
+
+
+def test_a_checksum_list_that_is_not_text_is_repaired(stored, tmp_path, capsys):
+    out = tmp_path / "set"
+    shutil.copytree(stored / "folder", out)
+    before = tree(out)
+    listing = out / "checksums" / "part-000000.sha256"
+    listing.write_bytes(b"\xff" + listing.read_bytes()[1:])
+    assert inspect(["verify", str(out), "--quiet"]) == 1
+    assert "damaged 'checksums/part-000000.sha256'" in capsys.readouterr().out
+    assert inspect(["repair", str(out), "--quiet"]) == 0
+    assert tree(out) == before
+
+
+def test_repair_leaves_assets_alone_that_another_encoder_would_write_differently(
+    stored, tmp_path, monkeypatch
+):
+    """OpenCV's PNG bytes differ between versions; the pixels are intact."""
+    from evafast.writing import run as run_module
+
+    out = tmp_path / "set"
+    shutil.copytree(stored / "webdataset", out)
+    before = tree(out)
+    (out / "samples.csv").unlink()
+    monkeypatch.setattr(run_module, "encode_asset", lambda pixels: b"other bytes")
+    assert inspect(["repair", str(out), "--quiet"]) == 0
+    assert tree(out) == before

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+
+from evafast.dataset.manifest import FileRecord, ShardRecord
 
 if TYPE_CHECKING:
-    from evafast.dataset.manifest import FileRecord, ShardRecord
     from evafast.dataset.plan import Plan, Shard
     from evafast.dataset.store import Store
+
+Finished: TypeAlias = tuple[Sequence[ShardRecord], tuple[FileRecord, ...]]
+"""See `Format.finish`."""
 
 FORMATS = {
     "webdataset": "evafast.dataset.formats.webdataset:WebDataset",
@@ -48,13 +52,50 @@ class ShardWriter(Protocol):
         """Drop the shard; nothing of it stays under its name."""
 
 
+class ShardFiles:
+    """A `ShardWriter` of files that grow side by side; `names` in the store by name in records."""
+
+    def __init__(self, store: Store, names: dict[str, str]) -> None:
+        self._files = {record: store.create(name) for record, name in names.items()}
+
+    def append(self, packed: Any) -> None:
+        """Append bytes to each file."""
+        for record, data in packed.items():
+            self._files[record].write(data)
+
+    def finish(self) -> tuple[FileRecord, ...]:
+        """Return what was written."""
+        return tuple(
+            FileRecord(file=record, size=file.size, sha256=file.sha256)
+            for record, file in self._files.items()
+        )
+
+    def commit(self) -> None:
+        """Make every file appear."""
+        for file in self._files.values():
+            file.commit()
+
+    def discard(self) -> None:
+        """Drop every file that is not committed."""
+        for file in self._files.values():
+            file.discard()
+
+
 class Format(Protocol):
-    """How samples lie in a store."""
+    """How samples lie in a store; subclasses inherit what suits one or more whole files per shard.
 
-    index_files: tuple[str, ...]
-    """Files that `finish` writes, besides the shards' own."""
+    Attributes
+    ----------
+    index_files : tuple of str
+        Files that `finish` writes, besides the shards' own.
+    """
 
-    def __init__(self, store: Store, plan: Plan) -> None: ...
+    index_files: tuple[str, ...] = ()
+    _store: Store
+    _plan: Plan
+
+    def __init__(self, store: Store, plan: Plan) -> None:
+        self._store, self._plan = store, plan
 
     def pack(self, shard: Shard, samples: Sequence[EncodedSample]) -> Any:
         """Make samples ready to append; runs in encoder threads."""
@@ -64,10 +105,9 @@ class Format(Protocol):
 
     def is_complete(self, record: ShardRecord) -> bool:
         """Return whether a recorded shard's files are there, judged by their sizes."""
+        return all(self._store.size(file.file) == file.size for file in record.files)
 
-    def finish(
-        self, records: Sequence[ShardRecord]
-    ) -> tuple[Sequence[ShardRecord], tuple[FileRecord, ...]]:
+    def finish(self, records: Sequence[ShardRecord]) -> Finished:
         """Write what is left when every shard is there.
 
         Returns
@@ -77,12 +117,15 @@ class Format(Protocol):
         archives : tuple of FileRecord
             Files that all shards share.
         """
+        return records, ()
 
     def reopen(self, records: Sequence[ShardRecord], damaged: Collection[int]) -> None:
         """Undo `finish` for the shards that are not damaged, so that the others can be replaced."""
+        return  # shards are files of their own
 
     def files(self, record: ShardRecord) -> Iterator[FileRecord]:
         """Yield what every file of a shard, or its range of a shared file, must be."""
+        yield from record.files
 
     def location(self, shard: Shard, name: str) -> dict[str, str]:
         """Return where a sample's composite is: ``file_name`` and the archive it is in, if any."""

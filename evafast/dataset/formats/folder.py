@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from evafast.dataset.formats import Finished, Format
 from evafast.dataset.manifest import FileRecord, ShardRecord
 from evafast.dataset.naming import sample_path
-from evafast.dataset.plan import Plan, Shard
 from evafast.dataset.store import WORKING_FOLDER, LocalStore
 
 if TYPE_CHECKING:
     from evafast.dataset.formats import EncodedSample
+    from evafast.dataset.plan import Shard
     from evafast.dataset.store import Store
 
 
@@ -27,13 +28,11 @@ class _PackedFile(NamedTuple):
     data: bytes  # empty if the file is staged
 
 
-class Folder:
+class Folder(Format):
     """Image, mask and depth in three parallel trees; see `Format`."""
 
-    index_files: tuple[str, ...] = ()
-
-    def __init__(self, store: Store, plan: Plan) -> None:
-        self._store, self._plan = store, plan
+    def _path(self, name: str, field: str) -> str:
+        return sample_path(name, field, self._plan.image_suffix)
 
     def pack(self, shard: Shard, samples: Sequence[EncodedSample]) -> list[_PackedFile]:
         """Stage the files of samples; a remote store keeps them in memory."""
@@ -41,7 +40,7 @@ class Folder:
         for sample in samples:
             for field in self._plan.fields:
                 data: bytes = getattr(sample, field)
-                name = sample_path(sample.name, field, self._plan.image_suffix)
+                name = self._path(sample.name, field)
                 digest = hashlib.sha256(data).hexdigest()
                 if isinstance(self._store, LocalStore):
                     with (
@@ -59,22 +58,16 @@ class Folder:
 
     def is_complete(self, record: ShardRecord) -> bool:
         """Look for the checksum list and every file in it, none of them empty."""
-        (listing,) = record.files
-        return self._size(listing.file) == listing.size and all(
-            self._size(name) for name in self._digests(record)
+        return super().is_complete(record) and all(
+            self._store.size(name) for name in self._digests(record)
         )
 
-    def _size(self, name: str) -> int:
-        return self._store.size(name) if self._store.exists(name) else 0
-
     def _digests(self, record: ShardRecord) -> dict[str, str]:
-        lines = self._store.read(record.files[0].file).decode().splitlines()
+        lines = self._store.read(record.files[0].file).decode(errors="replace").splitlines()
         pairs = (line.partition("  ") for line in lines)
         return {name: digest for digest, _, name in pairs}
 
-    def finish(
-        self, records: Sequence[ShardRecord]
-    ) -> tuple[Sequence[ShardRecord], tuple[FileRecord, ...]]:
+    def finish(self, records: Sequence[ShardRecord]) -> Finished:
         """Flush the file system once; every file has its name by now.
 
         Flushing each shard would wait for whatever else the machine writes. A file that a power
@@ -84,30 +77,22 @@ class Folder:
             os.sync()
         return records, ()
 
-    def reopen(self, records: Sequence[ShardRecord], damaged: Collection[int]) -> None:
-        """Do nothing: files can be replaced one by one."""
-
     def files(self, record: ShardRecord) -> Iterator[FileRecord]:
         """Yield the checksum list and the files that it should name."""
         (listing,) = record.files
         yield listing
         digests = self._digests(record) if self._store.exists(listing.file) else {}
         for name in self._plan.sample_names(self._plan.shard(record.number)):
-            for field in self._plan.fields:
-                path = sample_path(name, field, self._plan.image_suffix)
+            for path in (self._path(name, field) for field in self._plan.fields):
                 yield FileRecord(file=path, size=None, sha256=digests.get(path))
 
     def location(self, shard: Shard, name: str) -> dict[str, str]:
         """Return the file's path."""
-        return {"file_name": sample_path(name, "image", self._plan.image_suffix)}
+        return {"file_name": self._path(name, "image")}
 
     def read(self, record: ShardRecord, row: int, name: str, field: str) -> bytes:
         """Read a file."""
-        return self._store.read(sample_path(name, field, self._plan.image_suffix))
-
-
-def _checksum_name(number: int) -> str:
-    return f"checksums/part-{number:06d}.sha256"
+        return self._store.read(self._path(name, field))
 
 
 def _staged(store: LocalStore, shard: Shard, name: str) -> str:
@@ -118,20 +103,23 @@ def _staged(store: LocalStore, shard: Shard, name: str) -> str:
 class _StagedShard:
     def __init__(self, store: Store, shard: Shard) -> None:
         self._store, self._shard = store, shard
+        self._listing = f"checksums/part-{shard.number:06d}.sha256"
         self._files: list[_PackedFile] = []
         if isinstance(store, LocalStore):
             with store.one_line_errors():
-                os.makedirs(os.path.dirname(_staged(store, shard, "x")), exist_ok=True)
+                os.makedirs(os.path.dirname(_staged(store, shard, "")), exist_ok=True)
 
     def append(self, packed: list[_PackedFile]) -> None:
         self._files += packed
 
+    def _text(self) -> bytes:
+        return "".join(f"{file.sha256}  {file.name}\n" for file in self._files).encode()
+
     def finish(self) -> tuple[FileRecord, ...]:
         """Return the checksum list, which has all the rest."""
-        text = self._listing()
+        text = self._text()
         digest = hashlib.sha256(text).hexdigest()
-        name = _checksum_name(self._shard.number)
-        return (FileRecord(file=name, size=len(text), sha256=digest),)
+        return (FileRecord(file=self._listing, size=len(text), sha256=digest),)
 
     def commit(self) -> None:
         if isinstance(self._store, LocalStore):
@@ -140,20 +128,14 @@ class _StagedShard:
         else:
             for file in self._files:
                 self._store.write(file.name, file.data)
-        self._store.write(_checksum_name(self._shard.number), self._listing())
-
-    def _listing(self) -> bytes:
-        return "".join(f"{file.sha256}  {file.name}\n" for file in self._files).encode()
+        self._store.write(self._listing, self._text())
 
     def _move(self, store: LocalStore) -> None:
-        made: set[str] = set()
+        for folder in {os.path.dirname(file.name) for file in self._files}:
+            os.makedirs(store.root / folder, exist_ok=True)
         for file in self._files:
-            target = store.path(file.name)
-            if (folder := str(target.parent)) not in made:
-                os.makedirs(folder, exist_ok=True)
-                made.add(folder)
-            os.replace(_staged(store, self._shard, file.name), target)
-        os.rmdir(os.path.dirname(_staged(store, self._shard, "x")))
+            os.replace(_staged(store, self._shard, file.name), store.root / file.name)
+        os.rmdir(os.path.dirname(_staged(store, self._shard, "")))
 
     def discard(self) -> None:
         """Leave what is staged: the next run overwrites it, and the finished one clears it."""

@@ -6,66 +6,46 @@ encode. The bytes depend on nothing but the samples: fixed time, owner and mode.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Collection, Iterator, Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
+from tarfile import USTAR_FORMAT, TarInfo
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evafast.dataset.formats import Finished, Format, ShardFiles
 from evafast.dataset.manifest import FileRecord, ShardRecord
-from evafast.dataset.plan import Plan, Shard
 
 if TYPE_CHECKING:
     from evafast.dataset.formats import EncodedSample
+    from evafast.dataset.plan import Plan, Shard
     from evafast.dataset.store import Store
 
 _INDEX = "shards/index.json"
 _BLOCK = 512
-_SUM = slice(148, 156)
+
+_HEADER = TarInfo().tobuf(USTAR_FORMAT)  # a plain file of nobody, mode 644, no time
+_OWNER, _TIME, _REST = _HEADER[100:124], _HEADER[136:148], _HEADER[156:]
+_HEADER_SUM = sum(_OWNER + _TIME + _REST) + sum(b" " * 8)  # the checksum counts as spaces
 
 
-def _template() -> bytes:
-    """Return a POSIX ustar header without name, size and checksum (that field as spaces)."""
-    header = bytearray(_BLOCK)
-    header[100:108] = b"0000644\0"  # mode
-    header[108:116] = header[116:124] = b"0000000\0"  # owner and group
-    header[136:148] = b"00000000000\0"  # time of change: the epoch
-    header[_SUM] = b" " * 8
-    header[156:157] = b"0"  # a plain file
-    header[257:265] = b"ustar\x0000"
-    return bytes(header)
-
-
-_TEMPLATE = _template()
-_OWNER, _TIME, _REST = _TEMPLATE[100:124], _TEMPLATE[136:148], _TEMPLATE[156:]
-
-
-@cache
-def _after_stem(length: int, suffix: bytes) -> tuple[bytes, int]:
-    """Return what follows a name's stem in its header, up to the size, and its checksum so far."""
-    padding = bytes(100 - length - len(suffix))
-    return b"%b%b%b" % (suffix, padding, _OWNER), sum(_TEMPLATE) + sum(suffix)
-
-
-def _member(stem: bytes, stem_sum: int, suffix: bytes, data: bytes) -> tuple[bytes, bytes, bytes]:
+def _member(name: bytes, data: bytes) -> tuple[bytes, bytes, bytes]:
     """Return header, data and padding of a plain file; its name is ASCII of at most 100 bytes."""
-    after, known = _after_stem(len(stem), suffix)
-    digits = b"%011o\0" % len(data)
-    checksum = known + stem_sum + sum(digits)
-    header = b"%b%b%b%b%06o\0 %b" % (stem, after, digits, _TIME, checksum, _REST)
+    size = b"%011o\0" % len(data)
+    checksum = _HEADER_SUM + sum(name) + sum(size)
+    start = name.ljust(100, b"\0")
+    header = b"%b%b%b%b%06o\0 %b" % (start, _OWNER, size, _TIME, checksum, _REST)
     return header, data, bytes(-len(data) % _BLOCK)
 
 
-class WebDataset:
+class WebDataset(Format):
     """One tar per shard, the files of a sample side by side; see `Format`."""
 
-    index_files: tuple[str, ...] = (_INDEX,)
+    index_files = (_INDEX,)
 
     def __init__(self, store: Store, plan: Plan) -> None:
-        self._store, self._plan = store, plan
+        super().__init__(store, plan)
         self._image = f".{plan.image_suffix}".encode("ascii")
         self._places: dict[int, NDArray[np.int64]] = {}
 
@@ -74,54 +54,35 @@ class WebDataset:
         blocks: list[bytes] = []
         for sample in samples:
             stem = sample.name.encode("ascii")
-            stem_sum = sum(stem)
-            blocks += _member(stem, stem_sum, self._image, sample.image)
-            blocks += _member(stem, stem_sum, b".mask.png", sample.mask)
+            blocks += _member(stem + self._image, sample.image)
+            blocks += _member(stem + b".mask.png", sample.mask)
             if sample.depth is not None:
-                blocks += _member(stem, stem_sum, b".depth.png", sample.depth)
-            blocks += _member(stem, stem_sum, b".json", sample.record)
+                blocks += _member(stem + b".depth.png", sample.depth)
+            blocks += _member(stem + b".json", sample.record)
         return b"".join(blocks)
 
     def create(self, shard: Shard) -> _Tar:
         """Start a tar file."""
         return _Tar(self._store, _tar_name(shard.number))
 
-    def is_complete(self, record: ShardRecord) -> bool:
-        """Compare the tar's size."""
-        (tar,) = record.files
-        return self._store.exists(tar.file) and self._store.size(tar.file) == tar.size
-
-    def finish(
-        self, records: Sequence[ShardRecord]
-    ) -> tuple[Sequence[ShardRecord], tuple[FileRecord, ...]]:
+    def finish(self, records: Sequence[ShardRecord]) -> Finished:
         """Write the index file that wids reads.
 
         It has no ``md5sum``: wids does not need it, and the manifest has SHA-256.
         """
         shards = [
-            {
-                "url": record.files[0].file.rpartition("/")[2],
-                "nsamples": record.count,
-                "filesize": record.files[0].size,
-            }
+            {"url": tar.file.rpartition("/")[2], "nsamples": record.count, "filesize": tar.size}
             for record in records
+            for tar in record.files
         ]
         index = {"__kind__": "wids-shard-index-v1", "wids_version": 1, "shardlist": shards}
         self._store.write(_INDEX, json.dumps(index, indent=1).encode())
         return records, ()
 
-    def reopen(self, records: Sequence[ShardRecord], damaged: Collection[int]) -> None:
-        """Do nothing: every shard is a file of its own."""
-
-    def files(self, record: ShardRecord) -> Iterator[FileRecord]:
-        """Yield the tar."""
-        yield from record.files
-
     def location(self, shard: Shard, name: str) -> dict[str, str]:
         """Return the member's name and its shard."""
-        return {
-            "file_name": f"{name}.{self._plan.image_suffix}", "shard": _tar_name(shard.number)
-        }  # fmt: skip
+        file_name = f"{name}.{self._plan.image_suffix}"
+        return {"file_name": file_name, "shard": _tar_name(shard.number)}
 
     def read(self, record: ShardRecord, row: int, name: str, field: str) -> bytes:
         """Read a member; a shard's headers are walked once, when it is first read."""
@@ -130,8 +91,8 @@ class WebDataset:
             with self._store.open(tar.file) as stream:
                 members = np.array(list(_walk(stream)), dtype=np.int64)
             self._places[record.number] = members.reshape(record.count, -1, 2)
-        start, size = self._places[record.number][row, self._plan.fields.index(field)]
-        return self._store.read_range(tar.file, int(start), int(size))
+        start, size = self._places[record.number][row, self._plan.fields.index(field)].tolist()
+        return self._store.read_range(tar.file, start, size)
 
 
 def _tar_name(number: int) -> str:
@@ -148,25 +109,14 @@ def _walk(stream: BinaryIO) -> Iterator[tuple[int, int]]:
         stream.seek(position)
 
 
-class _Tar:
+class _Tar(ShardFiles):
     def __init__(self, store: Store, name: str) -> None:
+        super().__init__(store, {name: name})
         self._name = name
-        self._file = store.create(name)
-        self._digest = hashlib.sha256()
-        self._size = 0
 
     def append(self, blocks: bytes) -> None:
-        self._file.write(blocks)
-        self._digest.update(blocks)
-        self._size += len(blocks)
+        super().append({self._name: blocks})
 
     def finish(self) -> tuple[FileRecord, ...]:
         self.append(bytes(2 * _BLOCK))
-        digest = self._digest.hexdigest()
-        return (FileRecord(file=self._name, size=self._size, sha256=digest),)
-
-    def commit(self) -> None:
-        self._file.commit()
-
-    def discard(self) -> None:
-        self._file.discard()
+        return super().finish()

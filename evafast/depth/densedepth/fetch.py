@@ -46,22 +46,10 @@ def sha256_of(path: Path) -> str:
 def fetched(
     name: str, *, offline: bool = False, progress: Callable[..., Any] | None = None
 ) -> Path:
-    """Return the local file of named weights, fetching it if necessary.
+    """Return the local file of the weights ``nyu`` or ``kitti``, fetching it if necessary.
 
-    Parameters
-    ----------
-    name : {"nyu", "kitti"}
-    offline : bool
-        Never use the network.
-    progress : callable, optional
-        Creates the progress bar, as `Console.progress` does.
-
-    Raises
-    ------
-    UsageError
-        If the file is missing and ``offline``, or has changed since its SHA-256 was recorded.
-    RunError
-        If it cannot be fetched, or the server sent something else.
+    `UsageError` if the file is missing and ``offline``, or has changed since its SHA-256 was
+    recorded; `RunError` if it cannot be fetched, or the server sent something else.
     """
     path = weights_folder() / f"{name}.h5"
     if not path.exists():

@@ -14,20 +14,13 @@ All folding is computed in float64; the weights are rounded once to their dtype.
 
 from __future__ import annotations
 
-from typing import cast
+import copy
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from evafast.depth.densedepth.network import (
-    DenseBlock,
-    DenseDepth,
-    DenseLayer,
-    Transition,
-    Upsampling,
-    check_input,
-)
+from evafast.depth.densedepth.network import DenseBlock, DenseDepth, DenseLayer, Transition
 
 #: A smaller BatchNorm scale does not move: dividing by it could overflow fp16.
 _MIN_MOVED_SCALE = 1 / 16
@@ -39,11 +32,18 @@ def convolution(
     """Return a convolution with folded weights, which are rounded to the dtype here."""
     after, before, size, _ = weight.shape
     layer = nn.Conv2d(before, after, size, stride, padding, bias=False, device="meta")
-    weight = weight.to(dtype, memory_format=torch.channels_last, copy=True)
-    layer.weight = nn.Parameter(weight, requires_grad=False)
+    layer.weight = nn.Parameter(weight.to(dtype, memory_format=torch.channels_last, copy=True))
     if bias is not None:
-        layer.bias = nn.Parameter(bias.to(dtype, copy=True), requires_grad=False)
+        layer.bias = nn.Parameter(bias.to(dtype, copy=True))
     return layer
+
+
+def scale_and_shift(bn: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Return float64 (s, h) of shape (channels,) with ``bn(x) = s * x + h``."""
+    assert bn.running_mean is not None
+    assert bn.running_var is not None
+    scale = bn.weight.double() / torch.sqrt(bn.running_var.double() + bn.eps)
+    return scale, bn.bias.double() - bn.running_mean.double() * scale
 
 
 class ShiftReLU(nn.Module):
@@ -64,43 +64,27 @@ class ShiftReLU(nn.Module):
         """Return a new tensor, dense, and channels_last where x is (or is a view of) one."""
         return torch.addcmul(self.shift, x, self.sign).relu_()
 
-
-def scale_and_shift(bn: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Return float64 (s, h) of shape (channels,) with ``bn(x) = s * x + h``."""
-    assert bn.running_mean is not None
-    assert bn.running_var is not None
-    scale = bn.weight.double() / torch.sqrt(bn.running_var.double() + bn.eps)
-    return scale, bn.bias.double() - bn.running_mean.double() * scale
+    def moved_into(self, weight: Tensor) -> Tensor:
+        """Return a 1x1 convolution's weights, float64, with the moved scale."""
+        return weight.double() * self.moved[None, :, None, None]
 
 
-class FoldedLayer(nn.Module):
-    """A dense layer as two convolutions."""
-
-    def __init__(self, layer: DenseLayer, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.norm = ShiftReLU(layer.bn0, dtype)
-        scale, shift = scale_and_shift(layer.bn1)
-        weight = layer.conv1.weight.double() * self.norm.moved[None, :, None, None]
-        self.conv1 = convolution(weight * scale[:, None, None, None], shift, dtype)
-        self.conv2 = convolution(layer.conv2.weight.double(), None, dtype, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the new channels."""
-        return cast(Tensor, self.conv2(self.conv1(self.norm(x)).relu_()))
+def folded_layer(layer: DenseLayer, dtype: torch.dtype) -> nn.Sequential:
+    """Return a dense layer as two convolutions."""
+    norm = ShiftReLU(layer.bn0, dtype)
+    scale, shift = scale_and_shift(layer.bn1)
+    weight = norm.moved_into(layer.conv1.weight) * scale[:, None, None, None]
+    return nn.Sequential(
+        norm, convolution(weight, shift, dtype), nn.ReLU(),
+        convolution(layer.conv2.weight, None, dtype, padding=1),
+    )  # fmt: skip
 
 
-class FoldedTransition(nn.Module):
-    """A transition with the mean before the convolution."""
-
-    def __init__(self, transition: Transition, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.norm = ShiftReLU(transition.bn, dtype)
-        weight = transition.conv.weight.double() * self.norm.moved[None, :, None, None]
-        self.conv = convolution(weight, None, dtype)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (N, kept, H / 2, W / 2)."""
-        return cast(Tensor, self.conv(functional.avg_pool2d(self.norm(x), 2)))
+def folded_transition(transition: Transition, dtype: torch.dtype) -> nn.Sequential:
+    """Return a transition with the mean before the convolution."""
+    norm = ShiftReLU(transition.bn, dtype)
+    conv = convolution(norm.moved_into(transition.conv.weight), None, dtype)
+    return nn.Sequential(norm, nn.AvgPool2d(2), conv)
 
 
 class FoldedBlock(nn.Module):
@@ -108,19 +92,16 @@ class FoldedBlock(nn.Module):
 
     def __init__(self, block: DenseBlock, dtype: torch.dtype) -> None:
         super().__init__()
-        self.added = sum(cast(DenseLayer, layer).conv2.out_channels for layer in block.layers)
-        self.layers = nn.ModuleList(
-            FoldedLayer(cast(DenseLayer, layer), dtype) for layer in block.layers
-        )
+        layers = [cast(DenseLayer, layer) for layer in block.layers]
+        self.added = sum(layer.conv2.out_channels for layer in layers)
+        self.layers = nn.ModuleList(folded_layer(layer, dtype) for layer in layers)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the input's channels followed by those of every layer."""
         n, channels, h, w = x.shape
+        shape = (n, channels + self.added, h, w)
         whole = torch.empty(
-            (n, channels + self.added, h, w),
-            dtype=x.dtype,
-            device=x.device,
-            memory_format=torch.channels_last,
+            shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last
         )
         whole[:, :channels].copy_(x)
         for layer in self.layers:
@@ -130,86 +111,41 @@ class FoldedBlock(nn.Module):
         return whole
 
 
-class FoldedUpsampling(nn.Module):
-    """An upsampling with folded convolutions."""
+@torch.no_grad()
+def folded(model: DenseDepth, dtype: torch.dtype = torch.float32) -> DenseDepth:
+    """Return a network for inference only, with its own weights, from one in any mode and dtype.
 
-    def __init__(self, up: Upsampling, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.align_corners, self.slope = up.align_corners, up.leaky_slope
-        self.inner_activation = up.inner_activation
-        self.conv_a = convolution(up.conv_a.weight, up.conv_a.bias, dtype, padding=1)
-        self.conv_b = convolution(up.conv_b.weight, up.conv_b.bias, dtype, padding=1)
-
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Return (N, width, 2H, 2W)."""
-        x = functional.interpolate(
-            x, scale_factor=2, mode="bilinear", align_corners=self.align_corners
-        )
-        x = self.conv_a(torch.cat((x, skip), 1))
-        if self.inner_activation:
-            x = functional.leaky_relu_(x, self.slope)
-        return functional.leaky_relu_(self.conv_b(x), self.slope)
-
-
-class FoldedDenseDepth(nn.Module):
-    """A DenseDepth for inference only, with its own copy of the weights.
-
-    Parameters
-    ----------
-    model : DenseDepth
-        In any mode and dtype.
-    dtype : torch.dtype
-        Of weights and activations.
+    It takes images in 0..255, of this dtype and channels_last, and returns float32.
     """
-
-    @torch.no_grad()
-    def __init__(self, model: DenseDepth, dtype: torch.dtype = torch.float32) -> None:
-        super().__init__()
-        encoder, decoder, config = model.encoder, model.decoder, model.config
-        self.dtype, self.final_relu = dtype, config.final_relu
-        scale, shift = scale_and_shift(encoder.bn)
-        stem = encoder.conv.weight.double() * scale[:, None, None, None] / 255
-        self.stem = convolution(stem, shift, dtype, stride=2, padding=3)
-        self.blocks = nn.ModuleList(
-            FoldedBlock(cast(DenseBlock, block), dtype) for block in encoder.blocks
-        )
-        self.transitions = nn.ModuleList(
-            FoldedTransition(cast(Transition, transition), dtype)
-            for transition in encoder.transitions
-        )
-        weight, bias = decoder.conv2.weight.double(), cast(Tensor, decoder.conv2.bias)
-        if config.final_relu:
-            self.norm = ShiftReLU(encoder.final_bn, dtype)
-            scale = self.norm.moved
-        else:  # bn and conv2 are both linear, and a 1x1 convolution has no border
-            scale, shift = scale_and_shift(encoder.final_bn)
-            bias = bias + weight[:, :, 0, 0] @ shift
-        self.conv2 = convolution(weight * scale[None, :, None, None], bias, dtype)
-        self.up = nn.ModuleList(FoldedUpsampling(cast(Upsampling, up), dtype) for up in decoder.up)
-        self.conv3 = convolution(decoder.conv3.weight, decoder.conv3.bias, torch.float32, padding=1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the raw output y.
-
-        Parameters
-        ----------
-        images : Tensor, `dtype`, (N, 3, H, W), channels_last
-            RGB in 0..255; H and W multiples of 32.
-
-        Returns
-        -------
-        Tensor, float32, (N, 1, H / 2, W / 2)
-        """
-        check_input(images)
-        half = self.stem(images).relu_()
-        x = functional.max_pool2d(half, 3, stride=2, padding=1)
-        skips = [half]
-        for i, block in enumerate(self.blocks):
-            skips.append(x)
-            x = block(x)
-            if i < len(self.transitions):
-                x = self.transitions[i](x)
-        x = self.conv2(self.norm(x) if self.final_relu else x)
-        for up, skip in zip(self.up, reversed(skips[:4]), strict=True):
-            x = up(x, skip)
-        return cast(Tensor, self.conv3(x.float()))
+    encoder, decoder = model.encoder, model.decoder
+    with torch.device("meta"):  # every part is replaced
+        network: Any = DenseDepth(model.config)
+    scale, shift = scale_and_shift(encoder.bn)
+    stem = encoder.conv.weight.double() * scale[:, None, None, None] / 255
+    network.encoder.conv = convolution(stem, shift, dtype, stride=2, padding=3)
+    network.encoder.bn = nn.Identity()
+    network.encoder.blocks = nn.ModuleList(
+        FoldedBlock(cast(DenseBlock, block), dtype) for block in encoder.blocks
+    )
+    network.encoder.transitions = nn.ModuleList(
+        folded_transition(cast(Transition, transition), dtype) for transition in encoder.transitions
+    )
+    weight, bias = decoder.conv2.weight.double(), cast(Tensor, decoder.conv2.bias)
+    if model.config.final_relu:
+        network.encoder.final_bn = ShiftReLU(encoder.final_bn, dtype)
+        network.encoder.final_relu = nn.Identity()
+        weight = network.encoder.final_bn.moved_into(weight)
+    else:  # bn and conv2 are both linear, and a 1x1 convolution has no border
+        network.encoder.final_bn = nn.Identity()
+        scale, shift = scale_and_shift(encoder.final_bn)
+        bias = bias + weight[:, :, 0, 0] @ shift
+        weight = weight * scale[None, :, None, None]
+    network.decoder.conv2 = convolution(weight, bias, dtype)
+    up: Any = copy.deepcopy(decoder.up)
+    network.decoder.up = up.to(dtype, memory_format=torch.channels_last)
+    conv3 = convolution(decoder.conv3.weight, decoder.conv3.bias, torch.float32, padding=1)
+    network.decoder.conv3 = conv3
+    for module in network.modules():
+        if isinstance(module, nn.ReLU | nn.LeakyReLU):
+            module.inplace = True
+    return cast(DenseDepth, network.requires_grad_(False).eval())

@@ -7,35 +7,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evafast.depth.densedepth.folded import FoldedDenseDepth
+from evafast.depth.densedepth.folded import folded
 from evafast.depth.densedepth.network import STRIDE, relative_depth
 from evafast.depth.densedepth.weights import load_weights
 from evafast.depth.models import Kind, LoadOptions, fitted_size
 
 
 class DenseDepthNetwork:
-    """DenseDepth weights, folded, on a device; implements `evafast.depth.models.Network`.
-
-    Parameters
-    ----------
-    model : str
-        ``compact``, ``nyu``, ``kitti`` or a weights file (see `load_weights`).
-    options : LoadOptions
-    """
+    """DenseDepth weights, folded, on a device; implements `evafast.depth.models.Network`."""
 
     kind: Kind = "relative"
 
     def __init__(self, model: str, options: LoadOptions) -> None:
         weights = load_weights(
-            model,
-            offline=options.offline,
-            progress=options.progress,
-            inner_activation=options.inner_activation,
-            align_corners=options.align_corners,
-        )
+            model, offline=options.offline, progress=options.progress,
+            inner_activation=options.inner_activation, align_corners=options.align_corners,
+        )  # fmt: skip
         self.metres_per_unit = weights.metres_per_unit
         self._identity = {"sha256": weights.sha256, "config": weights.model.config.to_dict()}
-        network: Any = FoldedDenseDepth(weights.model, options.dtype).to(options.device).eval()
+        network: Any = folded(weights.model, options.dtype).to(options.device)
         if options.compile:
             network = torch.compile(network, dynamic=False)
         self._network = CudaGraphed(network) if options.device.type == "cuda" else network
@@ -59,12 +49,8 @@ class CudaGraphed(nn.Module):
 
     The first batch of each image size is captured. Smaller batches run in the same graph, whose
     remaining rows keep stale data; a larger batch or another image size replaces the graph.
-    Nothing here waits for the device.
-
-    Parameters
-    ----------
-    network : nn.Module
-        Maps one CUDA tensor (N, ...) to another, row by row, without host syncs.
+    Nothing here waits for the device. The network maps one CUDA tensor (N, ...) to another, row by
+    row, without host syncs.
     """
 
     def __init__(self, network: nn.Module) -> None:

@@ -3,59 +3,43 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import torch
-from torch import nn
 
 from evafast.depth.densedepth.keras_h5 import KerasFile, inbound, open_keras, refusal
-from evafast.depth.densedepth.network import DenseDepth, DenseDepthConfig
+from evafast.depth.densedepth.network import BATCH_COUNTER, DenseDepth, DenseDepthConfig
 from evafast.errors import UsageError, quoted
 
-_TORCH_NAME = {
-    "kernel": "weight",
-    "bias": "bias",
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "running_mean",
-    "moving_variance": "running_var",
-}
+#: Keras's names of a layer's tensors by torch's.
+_CONVOLUTION = {"weight": "kernel", "bias": "bias"}
+_BATCH_NORM = {
+    "weight": "gamma", "bias": "beta", "running_mean": "moving_mean",
+    "running_var": "moving_variance",
+}  # fmt: skip
 _OTHER = "use a file of DenseDepth"
 
 
 def load_keras(
     path: str | Path, *, inner_activation: bool | None = None, align_corners: bool | None = None
 ) -> DenseDepth:
-    """Return the network of a Keras DenseDepth file, float32, in eval mode.
+    """Return the network of a Keras DenseDepth file (see `keras_h5`), float32, in eval mode.
 
     The variant comes from the file's graph if there is one, otherwise from the tensors' shapes and
-    the arguments; what remains unknown is as in the authors' nyu.h5.
-
-    Parameters
-    ----------
-    path : str or Path
-        Whole model or weights only, of any Keras version (see `keras_h5`).
-    inner_activation, align_corners : bool, optional
-        See `DenseDepthConfig`. No file records ``align_corners`` of the authors' own layer.
-
-    Raises
-    ------
-    UsageError
-        If the file is not of such a network, a tensor is missing, unexpected or of the wrong shape,
-        or an argument contradicts the file.
+    the arguments (see `DenseDepthConfig`); what remains unknown is as in the authors' nyu.h5. No
+    file records ``align_corners`` of the authors' own layer. `UsageError` if the file is not of
+    such a network, or an argument contradicts it.
     """
     name = quoted(path)
     with open_keras(path) as file:
         variant = _shapes_variant(file, name)
         recorded = _graph_variant(file.layers, name) if file.layers is not None else {}
-        for flag, value in (
-            ("inner_activation", inner_activation),
-            ("align_corners", align_corners),
-        ):
+        flags = {"inner_activation": inner_activation, "align_corners": align_corners}
+        for flag, value in flags.items():
             if value is not None:
                 if recorded.get(flag, value) != value:
                     what = f"a file that records {recorded[flag]}"
@@ -69,51 +53,39 @@ def load_keras(
         return model.assign(_tensors(file, model, name), name)
 
 
-def keras_names(model: DenseDepth) -> Iterator[tuple[str, nn.Module]]:
-    """Yield every layer that has weights, with its name in Keras."""
-    encoder, decoder = model.encoder, model.decoder
-    yield "conv1_conv", encoder.conv
-    yield "conv1_bn", encoder.bn
-    for stage, block in enumerate(encoder.blocks, 2):
-        for i, layer in enumerate(block.layers, 1):  # type: ignore[arg-type]
-            prefix = f"conv{stage}_block{i}"
-            yield f"{prefix}_0_bn", layer.bn0
-            yield f"{prefix}_1_conv", layer.conv1
-            yield f"{prefix}_1_bn", layer.bn1
-            yield f"{prefix}_2_conv", layer.conv2
-        if stage < 5:
-            yield f"pool{stage}_bn", encoder.transitions[stage - 2].bn  # type: ignore[misc]
-            yield f"pool{stage}_conv", encoder.transitions[stage - 2].conv  # type: ignore[misc]
-    yield "bn", encoder.final_bn
-    yield "conv2", decoder.conv2
-    for i, up in enumerate(decoder.up, 1):
-        yield f"up{i}_convA", up.conv_a  # type: ignore[misc]
-        yield f"up{i}_convB", up.conv_b  # type: ignore[misc]
-    yield "conv3", decoder.conv3
-
-
-def _roles(module: nn.Module) -> tuple[str, ...]:
-    if isinstance(module, nn.BatchNorm2d):
-        return "gamma", "beta", "moving_mean", "moving_variance"
-    return ("kernel",) if module.bias is None else ("kernel", "bias")
+def _keras_names(config: DenseDepthConfig) -> dict[str, str]:
+    """Return the Keras name of every layer that has weights, by its name in `DenseDepth`."""
+    names = {"encoder.conv": "conv1_conv", "encoder.bn": "conv1_bn", "encoder.final_bn": "bn"}
+    names |= {"decoder.conv2": "conv2", "decoder.conv3": "conv3"}
+    parts = {"bn0": "0_bn", "conv1": "1_conv", "bn1": "1_bn", "conv2": "2_conv"}
+    for stage, layers in enumerate(config.blocks):
+        for i in range(layers):
+            layer, block = f"encoder.blocks.{stage}.layers.{i}", f"conv{stage + 2}_block{i + 1}"
+            names |= {f"{layer}.{ours}": f"{block}_{theirs}" for ours, theirs in parts.items()}
+    for i in range(3):
+        names |= {f"encoder.transitions.{i}.{k}": f"pool{i + 2}_{k}" for k in ("bn", "conv")}
+    for i in range(4):
+        names |= {f"decoder.up.{i}.conv_{k}": f"up{i + 1}_conv{k.upper()}" for k in "ab"}
+    return names
 
 
 def _tensors(file: KerasFile, model: DenseDepth, name: str) -> dict[str, torch.Tensor]:
-    unexpected = set(file.weights)
+    names = _keras_names(model.config)
     datasets: dict[str, h5py.Dataset] = {}
-    prefixes = {module: prefix for prefix, module in model.named_modules()}
-    for layer, module in keras_names(model):
-        for role in _roles(module):
-            dataset = _dataset(file, layer, role, name)
-            shape = tuple(getattr(module, _TORCH_NAME[role]).shape)
-            # Keras keeps kernels as (height, width, in, out).
-            expected = (*shape[2:], shape[1], shape[0]) if role == "kernel" else shape
-            if dataset.shape != expected:
-                raise refusal(
-                    f"{name}: tensor {layer}/{role}", f"shape {expected}", dataset.shape, _OTHER
-                )
-            unexpected.discard((layer, role))
-            datasets[f"{prefixes[module]}.{_TORCH_NAME[role]}"] = dataset
+    unexpected = set(file.weights)
+    for key, tensor in model.state_dict().items():
+        module, _, parameter = key.rpartition(".")
+        if parameter == BATCH_COUNTER:
+            continue
+        layer, shape = names[module], tuple(tensor.shape)
+        role = (_BATCH_NORM if layer.endswith("bn") else _CONVOLUTION)[parameter]
+        if role == "kernel":  # Keras keeps kernels as (height, width, in, out)
+            shape = (*shape[2:], shape[1], shape[0])
+        dataset = _dataset(file, layer, role, name)
+        if dataset.shape != shape:
+            raise refusal(f"{name}: tensor {layer}/{role}", f"shape {shape}", dataset.shape, _OTHER)
+        unexpected.discard((layer, role))
+        datasets[key] = dataset
     if unexpected:
         what = f"{quoted('/'.join(min(unexpected)))} ({len(unexpected)} unexpected in all)"
         raise refusal(name, "only DenseDepth's tensors", what, _OTHER)
@@ -126,19 +98,17 @@ def _tensors(file: KerasFile, model: DenseDepth, name: str) -> dict[str, torch.T
 
 
 def _dataset(file: KerasFile, layer: str, role: str, name: str) -> h5py.Dataset:
-    dataset = file.weights.get((layer, role))
-    if dataset is None:
+    if (layer, role) not in file.weights:
         raise refusal(name, f"tensor {layer}/{role}", "none", _OTHER)
-    return dataset
+    return file.weights[layer, role]
 
 
 def _shapes_variant(file: KerasFile, name: str) -> dict[str, Any]:
     def kernel(layer: str) -> tuple[int, ...]:
         shape: tuple[int, ...] = _dataset(file, layer, "kernel", name).shape
         if len(shape) != 4 or 0 in shape:
-            raise refusal(
-                f"{name}: tensor {layer}/kernel", "4 dimensions", f"shape {shape}", _OTHER
-            )
+            what = f"{name}: tensor {layer}/kernel"
+            raise refusal(what, "4 dimensions", f"shape {shape}", _OTHER)
         return shape
 
     found: dict[str, set[str]] = {stage: set() for stage in "2345"}
@@ -184,27 +154,24 @@ def _graph_variant(layers: dict[str, dict[str, Any]], name: str) -> dict[str, An
 
     activations = of_class("Conv2D", lambda c: c["activation"])
     common("activation 'linear' of convolutions", [*activations, "linear"])
+    inner, kinds = [], []
+    for i, expected in enumerate(("pool3_pool", "pool2_pool", "pool1", "conv1_relu"), 1):
+        before, source = f"up{i}_convA", single_input(f"up{i}_convB")
+        inner.append(source != before)
+        leaky = at(source)["class_name"] == "LeakyReLU"
+        if inner[-1] and not (leaky and single_input(source) == before):
+            raise refuse(f"a LeakyReLU or nothing between {before} and up{i}_convB", source)
+        resize, skip = [*inbound(at(single_input(before))), "", ""][:2]
+        if skip != expected:
+            raise refuse(f"up{i} to read its upsampled input, then its skip", skip)
+        kinds.append((at(resize)["class_name"], at(resize)["config"].get("interpolation")))
+    epsilons = of_class("BatchNormalization", lambda c: float(c["epsilon"]))
     # tf_keras stores 0.2 as the float32 0.20000000298.
     slopes = of_class(
         "LeakyReLU", lambda c: round(float(c.get("alpha", c.get("negative_slope", 0))), 6)
     )
-    inner, kinds = [], []
-    for i, expected in enumerate(("pool3_pool", "pool2_pool", "pool1", "conv1_relu"), 1):
-        source = single_input(f"up{i}_convB")
-        inner.append(source != f"up{i}_convA")
-        if inner[-1] and (
-            at(source)["class_name"] != "LeakyReLU" or single_input(source) != f"up{i}_convA"
-        ):
-            raise refuse(f"a LeakyReLU or nothing between up{i}_convA and up{i}_convB", source)
-        resize, skip = [*inbound(at(single_input(f"up{i}_convA"))), "", ""][:2]
-        if skip != expected:
-            raise refuse(f"up{i} to read its upsampled input, then its skip", skip)
-        config = at(resize)["config"]
-        kinds.append((at(resize)["class_name"], config.get("interpolation")))
     variant = {
-        "epsilon": common(
-            "BatchNorm epsilon", of_class("BatchNormalization", lambda c: float(c["epsilon"]))
-        ),
+        "epsilon": common("BatchNorm epsilon", epsilons),
         "leaky_slope": common("LeakyReLU slope", slopes),
         "inner_activation": common("inner activation", inner),
         "final_relu": single_input("conv2") != "bn",

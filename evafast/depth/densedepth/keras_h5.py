@@ -35,23 +35,16 @@ Datasets = dict[tuple[str, str], h5py.Dataset]
 
 @dataclass(frozen=True, kw_only=True)
 class KerasFile:
-    """Contents of an open file.
-
-    Attributes
-    ----------
-    weights : dict of (layer, role) to h5py.Dataset
-        Layers spelled as in current Keras (``conv1_conv`` for ``conv1/conv``); roles are kernel,
-        bias, gamma, beta, moving_mean, moving_variance.
-    layers : dict of str to dict or None
-        The graph's layers by (respelled) name, None in a weights-only file.
-    """
+    """Contents of an open file; layers are spelled as in current Keras (see `respelled`)."""
 
     weights: Datasets
+    """By layer and role: kernel, bias, gamma, beta, moving_mean or moving_variance."""
     layers: dict[str, dict[str, Any]] | None
+    """The graph's layers by name, None in a weights-only file."""
 
 
 def respelled(name: str) -> str:
-    """Return a layer's name as current Keras spells it."""
+    """Return a layer's name as current Keras spells it: ``conv1_conv`` for ``conv1/conv``."""
     return name.replace("/", "_")
 
 
@@ -95,39 +88,59 @@ def _names(group: h5py.Group, attribute: str) -> list[str] | None:
 
 def _weights(file: h5py.File, name: str) -> Datasets:
     root = file.get("model_weights", file)
-    weights: Datasets = {}
     layer_names = _names(root, "layer_names")
     if layer_names is not None:
-        for layer in layer_names:
-            # Not root.keys(): the group of "conv1/conv" is inside a group "conv1".
-            group = _member(root, layer, h5py.Group, name)
-            for weight in _names(group, "weight_names") or []:
-                role = weight.rsplit("/", 1)[-1].removesuffix(":0")
-                dataset = _member(group, weight, h5py.Dataset, name)
-                _add(weights, respelled(layer), role, dataset, name)
+        listed = _by_name(root, layer_names, name)
     elif isinstance(root.get("layers"), h5py.Group):
         root = root["layers"]
-        for key in root:
-            group = _member(root, f"{key}/vars", h5py.Group, name)
-            if len(group):
-                _add_numbered(weights, key, group, name)
+        listed = _by_number(root, name)
     else:
         what = "HDF5 without layer_names"
         raise refusal(name, "a Keras weights file", what, "save it with Keras as .h5")
-    _refuse_unlisted(root, weights, name)
+    weights: Datasets = {}
+    for layer, role, dataset in listed:
+        key = respelled(layer), role
+        tensor = quoted("/".join(key))
+        if key in weights:
+            raise refusal(name, "each tensor once", f"{tensor} twice")
+        if dataset.dtype.kind != "f":
+            raise refusal(f"{name}: tensor {tensor}", "floating point", dataset.dtype)
+        weights[key] = dataset
+    known = {dataset.name for dataset in weights.values()}
+
+    def visit(_: str, member: object) -> None:
+        if isinstance(member, h5py.Dataset) and member.name not in known:
+            path = str(member.name)
+            if not path.startswith("/optimizer_weights/"):
+                raise refusal(name, "listed tensors only", f"unlisted {quoted(path)}")
+
+    root.visititems(visit)
     return weights
 
 
-def _add_numbered(weights: Datasets, key: str, group: h5py.Group, name: str) -> None:
-    if "name" not in group.attrs:
-        what = f"{quoted(key)} without one (tf_keras writes .weights.h5 so)"
-        raise refusal(name, "the layers' names", what, "save the whole model as .h5")
-    roles = _ROLES.get(len(group))
-    if roles is None:
-        raise refusal(f"{name}: layer {quoted(key)}", "1, 2 or 4 tensors", len(group))
-    layer = respelled(_text(group.attrs["name"]))
-    for i, role in enumerate(roles):
-        _add(weights, layer, role, _member(group, str(i), h5py.Dataset, name), name)
+def _by_name(
+    root: h5py.Group, layer_names: list[str], name: str
+) -> Iterator[tuple[str, str, h5py.Dataset]]:
+    for layer in layer_names:
+        # Not root.keys(): the group of "conv1/conv" is inside a group "conv1".
+        group = _member(root, layer, h5py.Group, name)
+        for weight in _names(group, "weight_names") or []:
+            role = weight.rsplit("/", 1)[-1].removesuffix(":0")
+            yield layer, role, _member(group, weight, h5py.Dataset, name)
+
+
+def _by_number(root: h5py.Group, name: str) -> Iterator[tuple[str, str, h5py.Dataset]]:
+    for key in root:
+        group = _member(root, f"{key}/vars", h5py.Group, name)
+        if len(group) == 0:
+            continue
+        if "name" not in group.attrs:
+            what = f"{quoted(key)} without one (tf_keras writes .weights.h5 so)"
+            raise refusal(name, "the layers' names", what, "save the whole model as .h5")
+        if len(group) not in _ROLES:
+            raise refusal(f"{name}: layer {quoted(key)}", "1, 2 or 4 tensors", len(group))
+        for i, role in enumerate(_ROLES[len(group)]):
+            yield _text(group.attrs["name"]), role, _member(group, str(i), h5py.Dataset, name)
 
 
 def _member(group: h5py.Group, key: str, kind: type, name: str) -> Any:
@@ -138,27 +151,6 @@ def _member(group: h5py.Group, key: str, kind: type, name: str) -> Any:
     if not isinstance(member, kind):
         raise refusal(name, f"tensors at {quoted(key)}", "none there", "fetch or copy it again")
     return member
-
-
-def _add(weights: Datasets, layer: str, role: str, dataset: h5py.Dataset, name: str) -> None:
-    tensor = quoted(f"{layer}/{role}")
-    if (layer, role) in weights:
-        raise refusal(name, "each tensor once", f"{tensor} twice")
-    if dataset.dtype.kind != "f":
-        raise refusal(f"{name}: tensor {tensor}", "floating point", dataset.dtype)
-    weights[layer, role] = dataset
-
-
-def _refuse_unlisted(root: h5py.Group, weights: Datasets, name: str) -> None:
-    listed = {dataset.name for dataset in weights.values()}
-
-    def visit(_: str, member: object) -> None:
-        if isinstance(member, h5py.Dataset) and member.name not in listed:
-            path = str(member.name)
-            if not path.startswith("/optimizer_weights/"):
-                raise refusal(name, "listed tensors only", f"unlisted {quoted(path)}")
-
-    root.visititems(visit)
 
 
 def _layers(file: h5py.File, name: str) -> dict[str, dict[str, Any]] | None:
