@@ -159,17 +159,16 @@ class Bank:
 
     def foreground(self, which: int) -> NDArray[np.uint8]:
         """Return one foreground as (height, width, 4) uint8 RGBA, a view into the bank."""
-        height, width = self.foreground_sizes[which]
+        height, width = (int(n) for n in self.foreground_sizes[which])
         start = self.foreground_offsets[which]
         return self.foreground_rgba[start : start + height * width].reshape(height, width, 4)
 
     def hashes(self) -> dict[str, list[str]]:
         """Return the SHA-256 of every asset's pixels as preprocessed (RGB or RGBA, row-major)."""
+        foregrounds = map(self.foreground, range(self.foreground_count))
         return {
             "backgrounds": [sha256(b.data).hexdigest() for b in self.backgrounds],
-            "foregrounds": [
-                sha256(self.foreground(i).data).hexdigest() for i in range(self.foreground_count)
-            ],
+            "foregrounds": [sha256(f.data).hexdigest() for f in foregrounds],
         }
 
     def summary(self) -> str:

@@ -31,15 +31,7 @@ _SYSTEM_FILES = {"thumbs.db", "desktop.ini"}  # ignored, as is any name that sta
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that was skipped.
-
-    Attributes
-    ----------
-    kind : {'background', 'foreground'}
-    name : str
-    reason : str
-        A few words, such as ``truncated``.
-    """
+    """A file that was skipped: its kind (``background`` or ``foreground``), its name and why."""
 
     kind: str
     name: str

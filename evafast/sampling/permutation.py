@@ -11,23 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 from evafast.sampling.indexing import checked_indices
 from evafast.sampling.philox import ORDER_STREAM, below, key_of_seed, philox4x32
 
-ROUNDS = 6
-
 
 @dataclass(frozen=True)
 class ShuffledOrder:
     """A seeded permutation of ``range(count)`` that is computed, not stored.
 
-    An unbalanced Feistel network permutes the cells of the smallest near-square rectangle with at
-    least ``count`` cells; results past ``count`` are permuted again (cycle walking). Neither
-    construction nor access takes time or memory that grows with ``count``.
-
-    Parameters
-    ----------
-    count : int
-        Number of items, at least 1.
-    seed : int
-        0 to 2**64-1.
+    An unbalanced Feistel network of six rounds permutes the cells of the smallest near-square
+    rectangle with at least ``count`` cells; results past ``count`` are permuted again (cycle
+    walking). Neither construction nor access takes time or memory that grows with ``count``, which
+    is at least 1. The seed is 0 to 2**64-1.
     """
 
     count: int
@@ -47,11 +39,12 @@ class ShuffledOrder:
         columns = isqrt(self.count - 1) + 1
         rows = -(-self.count // columns)
         row, column = np.divmod(cell, columns)
-        for turn in range(ROUNDS):
+        for turn in range(6):
             row = (row + self._draw(2 * turn, column, rows)) % rows
             column = (column + self._draw(2 * turn + 1, row, columns)) % columns
         return row * columns + column
 
     def _draw(self, turn: int, half: NDArray[np.int64], bound: int) -> NDArray[np.int64]:
-        words = philox4x32((half, turn, ORDER_STREAM, 0), key_of_seed(self.seed))
-        return below(words[0], bound)
+        key = key_of_seed(self.seed)
+        word, _, _, _ = philox4x32((half.astype(np.uint64), turn, ORDER_STREAM, 0), key)
+        return below(word, bound)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -131,11 +131,7 @@ class Recipe:
     @property
     def foreground_count(self) -> int:
         """Number of foregrounds, mirrors included."""
-        return len(self._sizes)
-
-    @property
-    def _sizes(self) -> NDArray[np.int64]:
-        return cast(NDArray[np.int64], self.foreground_sizes)
+        return len(np.asarray(self.foreground_sizes))
 
     @cached_property
     def order(self) -> ShuffledOrder:
@@ -152,10 +148,11 @@ class Recipe:
         """
         index = checked_indices(which, len(self), "recipe index")
         pair, placement = np.divmod(index, self.placements)
-        background, foreground = np.divmod(pair, len(self._sizes))
-        height, width = self._sizes[foreground].T
-        counter = index & 0xFFFFFFFF, index >> 32, PLACEMENT_STREAM, 0
-        x, y, _, _ = philox4x32(counter, key_of_seed(self.seed))
+        background, foreground = np.divmod(pair, self.foreground_count)
+        height, width = np.asarray(self.foreground_sizes)[foreground].T
+        words = index.astype(np.uint64)
+        key = key_of_seed(self.seed)
+        x, y, _, _ = philox4x32((words & 0xFFFFFFFF, words >> 32, PLACEMENT_STREAM, 0), key)
         return Placements(
             index=index,
             background=background.astype(np.int32),

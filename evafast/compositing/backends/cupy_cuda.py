@@ -40,10 +40,8 @@ class Backend(CudaBackend):
 
     package = "cupy"
 
-    def __init__(
-        self, bank: Bank, device: torch.device, *, binary: bool, parallel: bool = True
-    ) -> None:
-        super().__init__(bank, device, binary=binary)
+    def __init__(self, bank: Bank, device: torch.device, **options: bool) -> None:
+        super().__init__(bank, device, **options)
         try:
             self._kernels = _compiled(device.index)
         except Exception as error:  # CuPy's own classes differ between versions
@@ -53,7 +51,7 @@ class Backend(CudaBackend):
             launch[name] = tensor.data_ptr()
         launch["background_chunks"] = self.bank.backgrounds.shape[1] // 16
         launch["side"], launch["tiles"] = bank.canvas, -(-(bank.canvas**2) // TILE)
-        launch["binary"] = binary
+        launch["binary"] = self.binary
         self._launch = launch
 
     @staticmethod
@@ -61,16 +59,14 @@ class Backend(CudaBackend):
         """Check CuPy's build, the driver and NVRTC."""
         import cupy
 
-        if cupy.cuda.runtime.is_hip:
+        runtime = cupy.cuda.runtime
+        if runtime.is_hip:
             return f"this CuPy is built for ROCm; {pip_line()}"
-        driver = cupy.cuda.runtime.driverGetVersion() // 1000
-        toolkit = cupy.cuda.runtime.runtimeGetVersion() // 1000
-        if driver < toolkit:
-            return (
-                f"CuPy is built for CUDA {toolkit}, but the driver supports CUDA {driver}; "
-                f"{pip_line(driver)}"
-            )
-        cupy.cuda.runtime.getDeviceCount()
+        driver, built = runtime.driverGetVersion() // 1000, runtime.runtimeGetVersion() // 1000
+        if driver < built:
+            why = f"CuPy is built for CUDA {built}, but the driver supports CUDA {driver}"
+            return f"{why}; {pip_line(driver)}"
+        runtime.getDeviceCount()
         cupy.cuda.nvrtc.getVersion()  # a library of its own, loaded on first use
         return None
 

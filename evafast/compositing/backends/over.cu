@@ -37,8 +37,6 @@ struct Launch {
 struct Placement { int background, foreground, left, top; };
 struct Foreground { long long first; int width, height; };
 
-// ---- 16 pixels in one lane ---------------------------------------------------------------------
-
 // Blend one channel of one pixel; the result is in byte 2. `pair` has the foreground in byte 0 and
 // the background in byte 1, `weights` has coverage and 255 - coverage. The dot product is t of
 // pixel.over, and (t + (t >> 8)) >> 8 equals t * 257 >> 16.
@@ -83,11 +81,9 @@ __device__ __forceinline__ uint4 mask_of(const Word (&pixel)[UNIT], Word binary)
     return make_uint4(word[0], word[1], word[2], word[3]);
 }
 
-// ---- The foreground's pixels under a lane ------------------------------------------------------
-// Return whether any of the lane's pixels is under the foreground; others get coverage 0.
-
-// `side` is a multiple of 16, so the 16 pixels are in one row, and so are the 16 words of the
-// foreground under them, at any word address: load five aligned chunks and shift by 0 to 3 words.
+// Load the foreground's pixels over a lane's 16, with coverage 0 beside it; return if there are any.
+// Here `side` is a multiple of 16, so all are in one row, as are the foreground's 16 words, at any
+// word address: load five aligned chunks and shift by 0 to 3 words.
 __device__ __forceinline__ bool fetch_row(
     const Launch& launch, const Placement& at, const Foreground& fg, int begin, Word (&pixel)[UNIT]
 ) {
@@ -138,8 +134,6 @@ __device__ __forceinline__ bool fetch_any(
     return touched;
 }
 
-// ---- From shared memory to any address ---------------------------------------------------------
-
 // Four bytes from any byte position in shared memory.
 __device__ __forceinline__ Word word_at(const Word* stage, Word position) {
     const Word at = position >> 2;
@@ -165,8 +159,6 @@ __device__ __forceinline__ void store_bytes(Address to, const uint4* stage, int 
     const int rest = head + 16 * chunks + lane;
     if (rest < count) out[rest] = bytes[rest];
 }
-
-// ---- The kernel --------------------------------------------------------------------------------
 
 // A warp's shared memory in chunks: the tile's image, and for any address also its mask and one
 // chunk more, because word_at reads a word beyond the last byte.
@@ -269,14 +261,12 @@ __device__ __forceinline__ void composite(const Launch& launch, uint4* stage) {
 }
 
 // Four resident blocks leave 64 registers per thread, three leave 80; nothing may spill.
-extern "C" __global__ void __launch_bounds__(WARPS * LANES, 4)
-evafast_over_aligned(Launch launch) {
+extern "C" __global__ void __launch_bounds__(WARPS * LANES, 4) evafast_over_aligned(Launch launch) {
     __shared__ uint4 stage[WARPS][STAGE<true>];
     composite<true>(launch, stage[threadIdx.x / LANES]);
 }
 
-extern "C" __global__ void __launch_bounds__(WARPS * LANES, 3)
-evafast_over_any(Launch launch) {
+extern "C" __global__ void __launch_bounds__(WARPS * LANES, 3) evafast_over_any(Launch launch) {
     __shared__ uint4 stage[WARPS][STAGE<false>];
     composite<false>(launch, stage[threadIdx.x / LANES]);
 }
