@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
+from evafast.depth.errors import refusal
 from evafast.errors import UsageError, quoted
 from evafast.system.cli import parse
 from evafast.system.console import Console, run_command
@@ -32,7 +33,8 @@ class Fetch:
         """Fetch, and print the paths."""
         from evafast.depth.densedepth.fetch import fetched
 
-        _require(self.names, "nyu or kitti")
+        if not self.names:
+            raise UsageError("expected nyu or kitti, got none; see evafast depth --help")
         for name in self.names:
             print(fetched(name, progress=Console().progress))
 
@@ -57,7 +59,7 @@ class _Source:
     def __post_init__(self) -> None:
         metres = self.metres_per_unit
         if metres is not None and not 0 < metres < float("inf"):
-            raise UsageError(f"--metres-per-unit: expected a number > 0, got {metres}; NYU: 10")
+            raise refusal("--metres-per-unit", "a number > 0", metres, "NYU: 10")
 
     def load_options(self) -> dict[str, Any]:
         """Return keyword arguments that `load_weights` and `DepthEstimator.load` share."""
@@ -89,9 +91,9 @@ class Convert(_Source):
 
         name = quoted(self.target)
         if self.target.suffix != ".safetensors":
-            raise UsageError(f"{name}: expected a .safetensors name, got another; rename it")
+            raise refusal(name, "a .safetensors name", "another", "rename it")
         if self.target.exists() and not self.force:
-            raise UsageError(f"{name}: expected a new file, got an existing one; use --force")
+            raise refusal(name, "a new file", "an existing one", "use --force")
         weights = load_weights(self.source, **self.load_options())
         metadata = {"source_sha256": weights.sha256}
         if metres := self.metres_per_unit or weights.metres_per_unit:
@@ -126,9 +128,7 @@ class _Model(_Source):
             input_size=self.depth_input, compile=self.compile, **self.load_options(),
         )  # fmt: skip
         if self.metres_per_unit and estimator.kind == "inverse":
-            raise UsageError(
-                "--metres-per-unit: expected a model of depth, got inverse depth; omit it"
-            )
+            raise refusal("--metres-per-unit", "a model of depth", "inverse depth", "omit it")
         estimator.metres_per_unit = self.metres_per_unit or estimator.metres_per_unit
         return estimator
 
@@ -149,15 +149,23 @@ class Predict(_Model):
         from evafast.depth.estimator import check_finite
         from evafast.depth.images import colorize_depth, read_rgb, write_png
 
-        self._check_images()
+        if not self.images:
+            raise UsageError("expected an image file, got none; see evafast depth --help")
+        seen: dict[str, Path] = {}
+        for path in self.images:
+            if path.stem in seen:
+                got = f"the same name as {quoted(seen[path.stem])}"
+                remedy = "predict them into different --out folders"
+                raise refusal(quoted(path), "distinct file names", got, remedy)
+            if not path.is_file():
+                raise refusal(quoted(path), "an image", "no file", "check the path")
+            seen[path.stem] = path
         estimator = self.load()
         try:
             self.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(
-                f"{quoted(self.out)}: expected a writable folder, got {error.strerror}; choose "
-                "another --out"
-            ) from error
+            out, remedy = quoted(self.out), "choose another --out"
+            raise refusal(out, "a writable folder", error.strerror, remedy) from error
         for path in self.images:
             maps = estimator(torch.from_numpy(read_rgb(path))[None].to(estimator.device))
             check_finite(maps.finite.cpu(), [str(path)])
@@ -166,19 +174,6 @@ class Predict(_Model):
             write_png(grey, codes)
             write_png(colour, colorize_depth(maps.depth[0].cpu().numpy(), estimator.kind))
             print(f"{quoted(grey)}: {meaning}")
-
-    def _check_images(self) -> None:
-        _require(self.images, "an image file")
-        seen: dict[str, Path] = {}
-        for path in self.images:
-            if path.stem in seen:
-                raise UsageError(
-                    f"{quoted(path)}: expected distinct file names, got the same name as "
-                    f"{quoted(seen[path.stem])}; predict them into different --out folders"
-                )
-            if not path.is_file():
-                raise UsageError(f"{quoted(path)}: expected an image, got no file; check the path")
-            seen[path.stem] = path
 
 
 def _codes16(maps: DepthMaps, estimator: DepthEstimator) -> tuple[NDArray[np.uint16], str]:
@@ -217,7 +212,7 @@ class Evaluate(_Model):
         from evafast.depth.evaluation import evaluate
 
         if not self.folder.is_dir():
-            raise UsageError(f"{quoted(self.folder)}: expected a folder, got none; check the path")
+            raise refusal(quoted(self.folder), "a folder", "none", "check the path")
         errors = evaluate(
             self.load(), self.folder, crop=self.crop == "eigen", mirrored=not self.no_mirror
         )
@@ -227,11 +222,6 @@ class Evaluate(_Model):
             pixels = values.pop("pixels")
             figures = "  ".join(f"{key} {value:.4f}" for key, value in values.items())
             print(f"{name:<10} {figures}  pixels {pixels}")
-
-
-def _require(values: Sequence[object], what: str) -> None:
-    if not values:
-        raise UsageError(f"expected {what}, got none; see evafast depth --help")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

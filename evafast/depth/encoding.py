@@ -19,13 +19,12 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
-from evafast.errors import UsageError, check_choice
+    check_choice("depth encoding", encoding, ENCODINGS)
 
 Encoding = Literal["minmax8", "metric16"]
 ENCODINGS: tuple[Encoding, ...] = ("minmax8", "metric16")
 
 _MILLIMETRES = 1000.0
-_LARGEST = 65535.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +44,19 @@ class EncodedDepth:
 
 def check_encoding(encoding: str, metres_per_unit: float | None) -> None:
     """Raise `UsageError` if an encoding is unknown, or is metric16 for depth of unknown scale."""
+<<<<<<< HEAD
     check_choice("depth encoding", encoding, ENCODINGS)
+=======
+    if encoding not in ENCODINGS:
+        raise refusal("depth encoding", " or ".join(ENCODINGS), repr(encoding), "choose one")
+>>>>>>> trim-depth
     if encoding == "metric16" and metres_per_unit is None:
         raise UsageError(
             "depth encoding: metric16 expected depth in metres, got a model of unknown scale; "
             "use minmax8, or a metric model such as nyu or kitti"
         )
     if metres_per_unit is not None and not metres_per_unit > 0:
-        raise UsageError(
-            f"metres per unit: expected a number > 0, got {metres_per_unit!r}; NYU: 10, KITTI: 80"
-        )
+        raise refusal("metres per unit", "a number > 0", metres_per_unit, "NYU: 10, KITTI: 80")
 
 
 def encode(
@@ -81,10 +83,8 @@ def encode(
     """
     check_encoding(encoding, metres_per_unit)
     if depth.ndim != 3 or depth.dtype != torch.float32 or not depth.numel():
-        raise UsageError(
-            f"depth: expected non-empty float32 (N, H, W), got {depth.dtype} "
-            f"{tuple(depth.shape)}; convert it"
-        )
+        got = f"{depth.dtype} {tuple(depth.shape)}"
+        raise refusal("depth", "non-empty float32 (N, H, W)", got, "convert it")
     low, high = torch.aminmax(depth.flatten(1), dim=1)
     if encoding == "minmax8":
         # A constant map divides 0 by 1; one with NaN or infinity has t = NaN, which becomes 0.
@@ -96,7 +96,7 @@ def encode(
         assert metres_per_unit is not None
         # float64, because float32 does not represent every multiple of 0.5 mm below 65.5 m.
         millimetres = depth.double().mul_(metres_per_unit * _MILLIMETRES)
-        millimetres.add_(0.5).floor_().clamp_(1.0, _LARGEST)
+        millimetres.add_(0.5).floor_().clamp_(1.0, 65535.0)
         measured = torch.isfinite(depth) & (depth > 0)
         codes = torch.where(measured, millimetres, 0.0).to(torch.int32).to(torch.uint16)
     return EncodedDepth(

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from evafast.depth.errors import refusal
 from evafast.depth.models import Kind, LoadOptions, Network, load_network, registered_key
-from evafast.errors import RunError, UsageError, quoted
+from evafast.errors import RunError, quoted
 from evafast.system.devices import resolve_device
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -53,11 +54,9 @@ def cpu_computes_bf16() -> bool:
 def resolve_precision(precision: str, device: torch.device) -> tuple[str, torch.dtype]:
     """Return the name and dtype of a precision, with ``auto`` resolved for the device."""
     if precision != "auto" and precision not in _DTYPES:
-        raise UsageError(
-            f"precision: expected auto, fp32, bf16 or fp16, got {quoted(precision)}; use auto"
-        )
+        raise refusal("precision", "auto, fp32, bf16 or fp16", quoted(precision), "use auto")
     if precision == "fp16" and device.type == "cpu":
-        raise UsageError("precision: expected fp32 or bf16 on the CPU, got fp16; use auto")
+        raise refusal("precision", "fp32 or bf16 on the CPU", "fp16", "use auto")
     if precision == "auto":
         on_cpu = device.type == "cpu"
         bf16 = cpu_computes_bf16() if on_cpu else torch.cuda.is_bf16_supported(False)
@@ -81,9 +80,7 @@ class DepthEstimator:
         self, network: Network, *, name: str, options: LoadOptions, precision: str, input_size: int
     ) -> None:
         if input_size < 32 or input_size % 32:
-            raise UsageError(
-                f"depth input size: expected a multiple of 32, got {input_size}; use 224 or 448"
-            )
+            raise refusal("depth input size", "a multiple of 32", input_size, "use 224 or 448")
         self._network = network
         self._name, self._precision, self._input_size = name, precision, input_size
         self.device, self._dtype = options.device, options.dtype
@@ -186,27 +183,21 @@ class DepthEstimator:
         UsageError
             If the dtype, shape or device of the images does not fit.
         """
-        self._check(images)
-        if images.dtype == torch.uint8:
+        floating = images.is_floating_point()
+        known = images.ndim == 4 and (floating or images.dtype == torch.uint8)
+        if not known or images.shape[1 if floating else 3] != 3 or not images.numel():
+            expected = "non-empty uint8 (N, H, W, 3) or floating (N, 3, H, W)"
+            got = f"{images.dtype} {tuple(images.shape)}"
+            raise refusal("images", expected, got, "permute or convert them")
+        if images.device.type != self.device.type:
+            raise refusal("images", self.device, images.device, "use images.to(...)")
+        if not floating:
             images = images.permute(0, 3, 1, 2)
         size = self._network.size_for(images.shape[2], images.shape[3], self._input_size)
         count = max(_PASS[self.device.type] * 224 * 224 // (size[0] * size[1]), 2)
         passes = [self._run(part, size) for part in torch.split(images, count)]
         depth, finite = (torch.cat(parts) for parts in zip(*passes, strict=True))
         return DepthMaps(depth=depth, finite=finite)
-
-    def _check(self, images: Tensor) -> None:
-        floating = images.is_floating_point()
-        known = images.ndim == 4 and (floating or images.dtype == torch.uint8)
-        if not known or images.shape[1 if floating else 3] != 3 or not images.numel():
-            raise UsageError(
-                "images: expected non-empty uint8 (N, H, W, 3) or floating (N, 3, H, W), "
-                f"got {images.dtype} {tuple(images.shape)}; permute or convert them"
-            )
-        if images.device.type != self.device.type:
-            raise UsageError(
-                f"images: expected {self.device}, got {images.device}; use images.to(...)"
-            )
 
     def _run(self, images: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         n, own, floating = len(images), images.shape[2:], images.is_floating_point()

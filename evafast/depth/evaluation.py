@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evafast.depth.errors import refusal
 from evafast.depth.estimator import DepthEstimator, check_finite
 from evafast.depth.images import read_rgb
 from evafast.errors import UsageError, quoted
@@ -29,7 +30,7 @@ EIGEN_CROP = (slice(45, 471), slice(41, 601))
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class DepthMetrics:
     """The standard metrics of monocular depth (Eigen, Puhrsch and Fergus, 2014).
 
@@ -64,21 +65,19 @@ class DepthErrors:
         has no pixel that counts, or a prediction that counts is not positive and finite.
         """
         if prediction.shape != truth.shape or truth.ndim < 2:
-            raise UsageError(
-                f"prediction and truth: expected one shape (N, ...), got {tuple(prediction.shape)} "
-                f"and {tuple(truth.shape)}; resize one, or add an axis"
-            )
+            got = f"{tuple(prediction.shape)} and {tuple(truth.shape)}"
+            remedy = "resize one, or add an axis"
+            raise refusal("prediction and truth", "one shape (N, ...)", got, remedy)
         counted = torch.isfinite(truth) & (truth > 0)
         # Pixels that do not count become 1 and 1, whose errors are 0.
         p = torch.where(counted, prediction, 1.0).double().flatten(1)
         g = torch.where(counted, truth, 1.0).double().flatten(1)
         pixels = counted.flatten(1).sum(1)
         if not bool((pixels > 0).all()):
-            raise UsageError("ground truth: expected positive depths, got none; omit the image")
+            raise refusal("ground truth", "positive depths", "none", "omit the image")
         if not bool((torch.isfinite(p) & (p > 0)).all()):
-            raise UsageError(
-                "prediction: expected positive finite depths, got others; clamp the prediction"
-            )
+            remedy = "clamp the prediction"
+            raise refusal("prediction", "positive finite depths", "others", remedy)
         ratio = torch.maximum(p / g, g / p)
         terms = [counted.flatten(1) & (ratio < 1.25**k) for k in (1, 2, 3)]
         terms += [(p - g).abs() / g, (p - g).square(), (p.log10() - g.log10()).abs()]
@@ -98,16 +97,13 @@ class DepthErrors:
 
     def _metrics(self, pool: bool) -> DepthMetrics:
         if not self._sums:
-            raise UsageError("evaluation: expected at least one image, got none; add one")
+            raise refusal("evaluation", "at least one image", "none", "add one")
         sums = torch.cat(self._sums)
         sums = sums.sum(0, keepdim=True) if pool else sums
         means = sums[:, :6] / sums[:, 6:]
         means[:, 4] = means[:, 4].sqrt()
-        delta1, delta2, delta3, rel, rms, log10 = means.mean(0).tolist()
-        return DepthMetrics(
-            delta1=delta1, delta2=delta2, delta3=delta3, rel=rel, rms=rms, log10=log10,
-            pixels=int(sums[:, 6].sum()),
-        )  # fmt: skip
+        values: list[Any] = [*means.mean(0).tolist(), int(sums[:, 6].sum())]
+        return DepthMetrics(*values)
 
 
 def predict_metres(estimator: DepthEstimator, images: Tensor, *, mirrored: bool = True) -> Tensor:
@@ -117,10 +113,8 @@ def predict_metres(estimator: DepthEstimator, images: Tensor, *, mirrored: bool 
     """
     metres = estimator.metres_per_unit
     if metres is None:
-        raise UsageError(
-            "evaluate: expected a model whose depth is in metres, got one without a known scale; "
-            "give --metres-per-unit"
-        )
+        expected, got = "a model whose depth is in metres", "one without a known scale"
+        raise refusal("evaluate", expected, got, "give --metres-per-unit")
     maps = [estimator(view) for view in ([images, images.flip(2)] if mirrored else [images])]
     for view in maps:
         check_finite(view.finite.cpu(), [f"image {i}" for i in range(len(images))])
@@ -141,15 +135,11 @@ def evaluate(
     region = EIGEN_CROP if crop else (slice(None), slice(None))
     for name, rgb, truth in _pairs(folder):
         if rgb.shape[:2] != truth.shape:
-            raise UsageError(
-                f"{name}: expected true depth of the image's size {rgb.shape[:2]}, got "
-                f"{truth.shape}; resize it"
-            )
+            expected = f"true depth of the image's size {rgb.shape[:2]}"
+            raise refusal(name, expected, truth.shape, "resize it")
         if crop and truth.shape != (480, 640):
-            raise UsageError(
-                f"{name}: expected 480 x 640 for the Eigen crop, got {truth.shape[0]} x "
-                f"{truth.shape[1]}; use --crop none"
-            )
+            got = f"{truth.shape[0]} x {truth.shape[1]}"
+            raise refusal(name, "480 x 640 for the Eigen crop", got, "use --crop none")
         images = torch.from_numpy(rgb)[None].to(estimator.device)
         depth = predict_metres(estimator, images, mirrored=mirrored).cpu()
         try:
@@ -163,20 +153,17 @@ def _pairs(folder: Path) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.fl
     if (folder / "eigen_test_rgb.npy").is_file():
         rgb, depth = (_array(folder / f"eigen_test_{part}.npy") for part in ("rgb", "depth"))
         if rgb.dtype != np.uint8 or rgb.ndim != 4 or depth.ndim != 3 or len(rgb) != len(depth):
-            raise UsageError(
-                f"{quoted(folder)}: expected uint8 (N, H, W, 3) and float (N, H, W), got "
-                f"{rgb.dtype} {rgb.shape} and {depth.dtype} {depth.shape}; convert them"
-            )
+            expected = "uint8 (N, H, W, 3) and float (N, H, W)"
+            got = f"{rgb.dtype} {rgb.shape} and {depth.dtype} {depth.shape}"
+            raise refusal(quoted(folder), expected, got, "convert them")
         for i in range(len(rgb)):
             yield f"image {i}", np.array(rgb[i]), np.array(depth[i], np.float32)
         return
     images = sorted((folder / "images").glob("*"))
     files = [path for path in images if path.suffix.lower() in _IMAGE_SUFFIXES]
     if not files:
-        raise UsageError(
-            f"{quoted(folder)}: expected images/NAME.png|jpg with depth/NAME.png|npy, or "
-            "eigen_test_rgb.npy, got neither; check the path"
-        )
+        expected = "images/NAME.png|jpg with depth/NAME.png|npy, or eigen_test_rgb.npy"
+        raise refusal(quoted(folder), expected, "neither", "check the path")
     for path in files:
         yield quoted(path.name), read_rgb(path), _truth(folder / "depth", path.stem)
 
@@ -185,9 +172,7 @@ def _array(path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{quoted(path)}: expected a .npy array, got {quoted(error)}; write it again"
-        ) from error
+        raise refusal(quoted(path), "a .npy array", quoted(error), "write it again") from error
     return array
 
 
@@ -195,16 +180,13 @@ def _truth(folder: Path, stem: str) -> NDArray[np.float32]:
     if (array := folder / f"{stem}.npy").is_file():
         depth = _array(array)
         if depth.ndim != 2 or depth.dtype.kind != "f":
-            raise UsageError(
-                f"{quoted(array)}: expected float (H, W) metres, got {depth.dtype} {depth.shape}; "
-                "convert it"
-            )
+            got = f"{depth.dtype} {depth.shape}"
+            raise refusal(quoted(array), "float (H, W) metres", got, "convert it")
         return np.array(depth, np.float32)
     file = folder / f"{stem}.png"
     data = np.fromfile(file, np.uint8) if file.is_file() else np.empty(0, np.uint8)
     millimetres = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     if millimetres is None or millimetres.dtype != np.uint16 or millimetres.ndim != 2:
-        raise UsageError(
-            f"{quoted(file)}: expected a 16-bit grey PNG in millimetres, got none; put it there"
-        )
+        expected = "a 16-bit grey PNG in millimetres"
+        raise refusal(quoted(file), expected, "none", "put it there")
     return np.divide(millimetres, 1000, dtype=np.float32)

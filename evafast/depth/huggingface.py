@@ -15,6 +15,7 @@ from typing import Any, cast, get_args
 import torch
 from torch import Tensor
 
+from evafast.depth.errors import refusal
 from evafast.depth.models import Kind, LoadOptions, fitted_size
 from evafast.errors import RunError, UsageError, quoted
 
@@ -32,14 +33,13 @@ class HuggingFaceNetwork:
     def __init__(self, model: str, options: LoadOptions) -> None:
         label = quoted(f"hf:{model}")
         if options.inner_activation is not None or options.align_corners is not None:
-            raise UsageError(f"{label}: expected no DenseDepth variant, got one; omit the option")
+            raise refusal(label, "no DenseDepth variant", "one", "omit the option")
         try:
             from transformers import AutoConfig, AutoModelForDepthEstimation
             from transformers.image_processing_base import ImageProcessingMixin
         except ImportError as error:
-            raise UsageError(
-                f"{label}: expected transformers, got none installed; pip install 'evafast[hf]'"
-            ) from error
+            remedy = "pip install 'evafast[hf]'"
+            raise refusal(label, "transformers", "none installed", remedy) from error
         name, at, stated = model.rpartition("@")
         if not at or Path(model).is_dir():
             name, stated = model, ""
@@ -54,11 +54,10 @@ class HuggingFaceNetwork:
         except UsageError:
             raise
         except (OSError, ValueError, KeyError) as error:
-            text = " ".join(str(error).split())
-            raise UsageError(
-                f"{label}: expected a depth-estimation model with safetensors weights, got "
-                f"{quoted(text[:300])}; check the ID, or fetch it once without --offline"
-            ) from error
+            expected = "a depth-estimation model with safetensors weights"
+            got = quoted(" ".join(str(error).split())[:300])
+            remedy = "check the ID, or fetch it once without --offline"
+            raise refusal(label, expected, got, remedy) from error
         self.metres_per_unit = 1.0 if self.kind == "metric" else None
         preprocessing = self._set_preprocessing(config, processor, label, options.device)
         self._identity = {"sha256": _sha256(network.state_dict()), "config": preprocessing}
@@ -73,10 +72,8 @@ class HuggingFaceNetwork:
         means = torch.tensor(normal.get("image_mean", [0.0] * 3)).float()
         stds = torch.tensor(normal.get("image_std", [1.0] * 3)).float()
         if means.shape != (3,) or stds.shape != (3,) or not bool((stds > 0).all()):
-            raise UsageError(
-                f"{label}: expected image_mean and image_std of 3 channels, got others; use a "
-                "model for RGB"
-            )
+            expected = "image_mean and image_std of 3 channels"
+            raise refusal(label, expected, "others", "use a model for RGB")
         # Once, because a copy in every batch would synchronise with the device.
         self._mean = means.to(device)[:, None, None]
         self._std = stds.to(device)[:, None, None]
@@ -115,19 +112,16 @@ class HuggingFaceNetwork:
 def _kind(config: Any, stated: str, label: str) -> Kind:
     if stated:
         if stated not in get_args(Kind):
-            raise UsageError(
-                f"{label}: expected @relative, @inverse or @metric, got {quoted('@' + stated)}; "
-                "use one of these"
-            )
+            expected = "@relative, @inverse or @metric"
+            raise refusal(label, expected, quoted("@" + stated), "use one of these")
         return cast(Kind, stated)
     if config.model_type == "depth_anything":
         return "metric" if config.depth_estimation_type == "metric" else "inverse"
     if config.model_type in _KINDS:
         return _KINDS[config.model_type]
-    raise UsageError(
-        f"{label}: expected a model of known kind ({', '.join(sorted(_KINDS))}, depth_anything), "
-        f"got {quoted(config.model_type)}; append @relative, @inverse or @metric to the ID"
-    )
+    expected = f"a model of known kind ({', '.join(sorted(_KINDS))}, depth_anything)"
+    remedy = "append @relative, @inverse or @metric to the ID"
+    raise refusal(label, expected, quoted(config.model_type), remedy)
 
 
 def _sha256(state: dict[str, Tensor]) -> str:

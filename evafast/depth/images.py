@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from evafast.errors import RunError, UsageError, quoted
+from evafast.depth.errors import refusal
+from evafast.errors import RunError, quoted
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
@@ -21,10 +22,8 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
             with Image.open(path) as image:
                 return np.array(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning) as error:
-        text = " ".join(str(error).split())
-        raise UsageError(
-            f"{quoted(path)}: expected an image, got {quoted(text)}; omit or replace it"
-        ) from error
+        text = quoted(" ".join(str(error).split()))
+        raise refusal(quoted(path), "an image", text, "omit or replace it") from error
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:

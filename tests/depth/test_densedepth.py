@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_network import SMALL, random_network
 
-from evafast.depth.densedepth.folded import folded
+from evafast.depth.densedepth.inference import folded
 from evafast.depth.densedepth.network import DenseDepth, DenseDepthConfig, relative_depth
 from evafast.errors import UsageError
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from evafast.depth.densedepth.folded import folded
+from evafast.depth.densedepth.inference import folded
 from evafast.depth.densedepth.keras import load_keras
 from evafast.depth.estimator import DepthEstimator
 

@@ -17,7 +17,8 @@ from typing import Any
 import h5py
 from filelock import FileLock
 
-from evafast.errors import RunError, UsageError, quoted
+from evafast.depth.errors import refusal
+from evafast.errors import RunError, quoted
 from evafast.system.console import Console
 
 URL = "https://s3-eu-west-1.amazonaws.com/densedepth/{name}.h5"
@@ -54,10 +55,9 @@ def fetched(
     path = weights_folder() / f"{name}.h5"
     if not path.exists():
         if offline:
-            raise UsageError(
-                f"weights {name}: expected {quoted(path)}, got no file and no network allowed; "
-                f"download {URL.format(name=name)} elsewhere and put it there"
-            )
+            remedy = f"download {URL.format(name=name)} elsewhere and put it there"
+            got = "no file and no network allowed"
+            raise refusal(f"weights {name}", quoted(path), got, remedy)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(path.with_name(path.name + ".lock")):
@@ -125,7 +125,6 @@ def _verify(name: str, path: Path) -> None:
         return
     recorded = " ".join(record.read_text("ascii", "replace").split()[:1])
     if recorded != digest:
-        raise UsageError(
-            f"weights {name}: expected the recorded SHA-256 {quoted(recorded)}, got {digest}; "
-            f"delete {quoted(path)} and its .sha256, and fetch again"
-        )
+        expected = f"the recorded SHA-256 {quoted(recorded)}"
+        remedy = f"delete {quoted(path)} and its .sha256, and fetch again"
+        raise refusal(f"weights {name}", expected, digest, remedy)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from evafast.depth.errors import refusal
 from evafast.errors import UsageError
 
 #: The encoder halves the image five times, so both sides must be multiples of this.
@@ -61,10 +62,8 @@ class DenseDepthConfig:
             )
         width = self.decoder_width
         if width is not None and (type(width) is not int or width < 16):
-            raise UsageError(
-                f"decoder_width: expected None or an integer >= 16 (it is halved four times), got "
-                f"{width!r}; give e.g. 256"
-            )
+            expected = "None or an integer >= 16 (it is halved four times)"
+            raise refusal("decoder_width", expected, repr(width), "give e.g. 256")
         if not 0 < self.reduction <= 1 or min(self.stage_channels) < 1 or not self.epsilon > 0:
             raise UsageError(
                 "reduction, epsilon: expected a fraction in (0, 1] that leaves channels, and > 0, "
@@ -89,9 +88,7 @@ class DenseDepthConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> DenseDepthConfig:
         """Return the config that `to_dict` described; missing fields take their defaults."""
         if unknown := ", ".join(sorted(set(values) - {f.name for f in fields(cls)})):
-            raise UsageError(
-                f"DenseDepth config: expected known fields, got {unknown}; update evafast"
-            )
+            raise refusal("DenseDepth config", "known fields", unknown, "update evafast")
         return cls(**values)
 
 
@@ -178,7 +175,8 @@ class Upsampling(nn.Module):
 
     def __init__(self, channels: int, skip: int, width: int, config: DenseDepthConfig) -> None:
         super().__init__()
-        self.align_corners = config.align_corners
+        corners = config.align_corners
+        self.enlarge = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=corners)
         leaky = nn.LeakyReLU(config.leaky_slope)
         self.conv_a = nn.Conv2d(channels + skip, width, 3, padding=1)
         self.inner = leaky if config.inner_activation else nn.Identity()
@@ -187,10 +185,7 @@ class Upsampling(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Return (N, width, 2H, 2W)."""
-        x = functional.interpolate(
-            x, scale_factor=2, mode="bilinear", align_corners=self.align_corners
-        )
-        x = self.inner(self.conv_a(torch.cat((x, skip), 1)))
+        x = self.inner(self.conv_a(torch.cat((self.enlarge(x), skip), 1)))
         return self.leaky(self.conv_b(x))  # type: ignore[no-any-return]
 
 
@@ -233,10 +228,8 @@ class DenseDepth(nn.Module):
         """
         sides = images.shape[2:]
         if images.ndim != 4 or images.shape[1] != 3 or 0 in sides or any(s % STRIDE for s in sides):
-            raise UsageError(
-                f"images: expected (N, 3, H, W) with H and W multiples of {STRIDE}, got "
-                f"{tuple(images.shape)}; resize them first"
-            )
+            expected = f"(N, 3, H, W) with H and W multiples of {STRIDE}"
+            raise refusal("images", expected, tuple(images.shape), "resize them first")
         return self.decoder(*self.encoder(images))  # type: ignore[no-any-return]
 
     def assign(self, tensors: Mapping[str, Tensor], name: str) -> DenseDepth:
@@ -249,10 +242,8 @@ class DenseDepth(nn.Module):
         try:
             self.load_state_dict({**tensors, **counters}, assign=True)
         except RuntimeError as error:
-            text = " ".join(str(error).split())[:300]
-            raise UsageError(
-                f"{name}: expected this network's tensors, got others ({text}); use a file of it"
-            ) from error
+            got = f"others ({' '.join(str(error).split())[:300]})"
+            raise refusal(name, "this network's tensors", got, "use a file of it") from error
         return self.eval()
 
 

@@ -16,11 +16,11 @@ from safetensors.torch import save
 
 from evafast.builtin import weights_path
 from evafast.depth.densedepth.fetch import SIZES, fetched, sha256_of
-from evafast.depth.densedepth.keras import load_keras
-from evafast.depth.densedepth.keras_h5 import SIGNATURE, refusal
+from evafast.depth.densedepth.keras import SIGNATURE, load_keras
 from evafast.depth.densedepth.network import BATCH_COUNTER, DenseDepth, DenseDepthConfig
+from evafast.depth.errors import refusal
 from evafast.depth.models import model_names
-from evafast.errors import RunError, UsageError, quoted
+from evafast.errors import RunError, quoted
 
 #: Metadata key of a safetensors file's `DenseDepthConfig`, as JSON.
 CONFIG_KEY = "densedepth_config"
@@ -63,10 +63,8 @@ def load_weights(
     else:
         path = weights_path() if str(model) == "compact" else Path(model)
     if not path.is_file():
-        raise UsageError(
-            f"depth model: expected {model_names()} or a weights file, got {quoted(model)}; check "
-            "the name or path"
-        )
+        expected = f"{model_names()} or a weights file"
+        raise refusal("depth model", expected, quoted(model), "check the name or path")
     metres = METRES_PER_UNIT.get(path.stem)
     flags = {"inner_activation": inner_activation, "align_corners": align_corners}
     with open(path, "rb") as file:
@@ -88,9 +86,8 @@ def _metres(text: str, path: Path) -> float:
     with suppress(ValueError):
         if 0 < float(text) < math.inf:
             return float(text)
-    raise refusal(
-        f"{quoted(path)}: {METRES_KEY}", "a number > 0", quoted(text), "write the file again"
-    )
+    name = f"{quoted(path)}: {METRES_KEY}"
+    raise refusal(name, "a number > 0", quoted(text), "write the file again")
 
 
 def load_safetensors(path: Path) -> tuple[DenseDepth, dict[str, str]]:
@@ -106,10 +103,9 @@ def load_safetensors(path: Path) -> tuple[DenseDepth, dict[str, str]]:
     try:
         config = DenseDepthConfig.from_dict(json.loads(metadata[CONFIG_KEY]))
     except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(
-            f"{name}: expected a DenseDepth config in the metadata key {CONFIG_KEY}, got {error}; "
-            "write the file with evafast.depth.save_safetensors"
-        ) from error
+        expected = f"a DenseDepth config in the metadata key {CONFIG_KEY}"
+        remedy = "write the file with evafast.depth.save_safetensors"
+        raise refusal(name, expected, error, remedy) from error
     with torch.device("meta"):  # shapes only: the tensors become the parameters
         model = DenseDepth(config)
     return model.assign(tensors, name), metadata
@@ -129,7 +125,7 @@ def save_safetensors(
     """
     path = Path(path)
     if not path.parent.is_dir():
-        raise UsageError(f"{quoted(path)}: expected an existing folder, got none; create it")
+        raise refusal(quoted(path), "an existing folder", "none", "create it")
     tensors = {
         name: value.detach().to("cpu", dtype).contiguous()
         for name, value in model.state_dict().items()
