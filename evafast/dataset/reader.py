@@ -176,9 +176,8 @@ class StoredDataset(Dataset[Any]):
     def named(self) -> Iterator[tuple[int, str]]:
         """Yield the position and name of every sample."""
         for start in range(0, len(self), _NAMED):
-            stop = min(start + _NAMED, len(self))
-            names = self.names.samples(self.placements_at(slice(start, stop)))
-            yield from enumerate(names, start)
+            some = slice(start, min(start + _NAMED, len(self)))  # the recipe may have more
+            yield from enumerate(self.names.samples(self.placements_at(some)), start)
 
     def location(self, position: int, name: str) -> dict[str, str]:
         """Return where a sample's composite is; see `Format.location`."""

@@ -89,7 +89,7 @@ class StoredStream(IterableDataset[Any]):
     def __iter__(self) -> Iterator[Batch]:
         """Yield this rank's and worker's batches of the epoch, from the resumed position."""
         positions = self._positions()
-        # Persistent workers do not see `set_epoch`: an iteration never begins where one broke off.
+        # A persistent worker's `_done` is that of an iteration that broke off.
         self._done, self._start = self._start, 0
         while self._done < len(positions):
             batch = self.dataset[positions[self._done : self._done + self.batch_size]]

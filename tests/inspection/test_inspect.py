@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from commands import LAYOUTS, tree
+from commands import LAYOUTS, run, tree
 from PIL import Image
 
 from evafast.inspect import main as inspect
@@ -170,3 +170,12 @@ def test_repair_leaves_assets_alone_that_another_encoder_would_write_differently
     monkeypatch.setattr(run_module, "encode_asset", lambda pixels: b"other bytes")
     assert inspect(["repair", str(out), "--quiet"]) == 0
     assert tree(out) == before
+
+
+def test_a_limited_dataset_ends_at_its_limit(folders, tmp_path, capsys):
+    """The recipe goes on after the last stored sample."""
+    out = tmp_path / "set"
+    assert run(folders, out, "--limit", "10") == 0
+    assert inspect(["stats", str(out), "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["fg_bg"]["images"] == 10
+    assert inspect(["verify", str(out), "--quiet"]) == 0
