@@ -99,7 +99,7 @@ def test_bad_outputs(bank, change):
         ({"backend": "numpy"}, "backend: expected auto, cupy"),
         ({"device": "tpu"}, "device: expected auto, cpu"),
         ({"backend": "pillow", "device": "cuda:99"}, "device: expected"),
-        ({"mask": "soft"}, "mask: expected matte or binary"),
+        ({"mask": "soft"}, "mask: expected matte, binary"),
     ],
 )
 def test_bad_options(bank, arguments, message):

@@ -83,7 +83,7 @@ def test_metric16_is_within_half_a_millimetre():
     [
         (("metric16", None), "a model of unknown scale"),
         (("metric16", 0.0), "expected a number > 0"),
-        (("minmax16", None), "expected minmax8 or metric16"),
+        (("minmax16", None), "expected minmax8, metric16"),
     ],
 )
 def test_refuses_encodings_that_do_not_fit(arguments, message):
