@@ -52,6 +52,9 @@ def layout(
     return shapes
 
 
+TINY = layout((1, 1, 1, 1), growth=4, stem=8, width=16)
+
+
 def draw(shapes: dict[str, dict[str, tuple[int, ...]]], seed: int = 0) -> Weights:
     """Well-scaled random weights; some variances are near 1e-5, so that a wrong epsilon shows.
 

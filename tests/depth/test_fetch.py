@@ -49,8 +49,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def weights_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "small.h5"
-    shapes = keras_layout.layout((1, 1, 1, 1), growth=4, stem=8, width=16)
-    keras_layout.write(path, keras_layout.draw(shapes), style="old")
+    keras_layout.write(path, keras_layout.draw(keras_layout.TINY), style="old")
     return path.read_bytes()
 
 

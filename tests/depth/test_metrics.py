@@ -64,15 +64,16 @@ def test_refusals():
     errors = DepthErrors()
     with pytest.raises(UsageError, match="at least one image"):
         errors.pooled()
-    with pytest.raises(UsageError, match="shape"):
-        errors.add(torch.ones(1, 2), torch.ones(1, 3))
-    with pytest.raises(UsageError, match="add an axis"):
-        errors.add(torch.ones(2), torch.ones(2))
-    with pytest.raises(UsageError, match="got none"):
-        errors.add(torch.ones(2, 2), torch.tensor([[1.0, 1.0], [0.0, 0.0]]))
-    for bad in (0.0, -1.0, math.nan, math.inf):
-        with pytest.raises(UsageError, match="positive"):
-            errors.add(torch.tensor([[bad]]), torch.ones(1, 1))
+    cases = [
+        (torch.ones(1, 2), torch.ones(1, 3), "shape"),
+        (torch.ones(2), torch.ones(2), "add an axis"),
+        (torch.ones(2, 2), torch.tensor([[1.0, 1.0], [0.0, 0.0]]), "got none"),
+    ]
+    bad = (0.0, -1.0, math.nan, math.inf)
+    cases += [(torch.tensor([[value]]), torch.ones(1, 1), "positive") for value in bad]
+    for prediction, truth, message in cases:
+        with pytest.raises(UsageError, match=message):
+            errors.add(prediction, truth)
 
 
 class Ramp:
@@ -144,23 +145,21 @@ def test_eigen_crop_and_folders(tmp_path, layout):
 
 
 def test_folders_that_do_not_fit(tmp_path):
-    with pytest.raises(UsageError, match="got neither"):
-        evaluate(Ramp(), tmp_path)
+    def refuses(message, **options):
+        with pytest.raises(UsageError, match=message):
+            evaluate(Ramp(), tmp_path, **options)
+
+    refuses("got neither")
     (tmp_path / "images").mkdir()
     (tmp_path / "depth").mkdir()
     cv2.imwrite(str(tmp_path / "images/a.png"), np.zeros((6, 8, 3), np.uint8))
-    with pytest.raises(UsageError, match="16-bit grey PNG"):
-        evaluate(Ramp(), tmp_path)
+    refuses("16-bit grey PNG")
     cv2.imwrite(str(tmp_path / "depth/a.png"), np.zeros((6, 8), np.uint8))
-    with pytest.raises(UsageError, match="16-bit grey PNG"):
-        evaluate(Ramp(), tmp_path)
+    refuses("16-bit grey PNG")
     cv2.imwrite(str(tmp_path / "depth/a.png"), np.full((6, 8), 1000, np.uint16))
-    with pytest.raises(UsageError, match="480 x 640"):
-        evaluate(Ramp(), tmp_path)
+    refuses("480 x 640")
     assert evaluate(Ramp(), tmp_path, crop=False).pooled().pixels == 48
     np.save(tmp_path / "depth/a.npy", np.ones((6, 9), np.float32))
-    with pytest.raises(UsageError, match="image's size"):
-        evaluate(Ramp(), tmp_path, crop=False)
+    refuses("image's size", crop=False)
     np.save(tmp_path / "depth/a.npy", np.array([{}], object), allow_pickle=True)
-    with pytest.raises(UsageError, match="npy"):
-        evaluate(Ramp(), tmp_path, crop=False)
+    refuses("npy", crop=False)
