@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 
 class EvafastError(Exception):
     """Base of every error that evafast raises on purpose; its text is one line."""
@@ -25,3 +27,23 @@ def quoted(name: object) -> str:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def check_choice(name: str, value: str, choices: Collection[str]) -> None:
+    """Raise a UsageError if `value` is none of the choices."""
+    if value not in choices:
+        raise UsageError(f"{name}: expected {', '.join(choices)}, got {value!r}; choose one")
+
+
+def check_range(name: str, number: int, least: int, most: int | None = None) -> None:
+    """Raise a UsageError if a number is below `least` or above `most`."""
+    if most is None and number < least:
+        raise UsageError(f"{name}: expected at least {least}, got {number}; raise it")
+    if most is not None and not least <= number <= most:
+        raise UsageError(f"{name}: expected {least} to {most}, got {number}; choose another")
+
+
+def check_seed(seed: int) -> None:
+    """Raise a UsageError if a seed does not fit into 64 bits."""
+    if not 0 <= seed < 2**64:
+        raise UsageError(f"seed: expected 0 to 2**64-1, got {seed}; choose another")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from evafast.errors import RunError, UsageError, quoted
+from evafast.errors import RunError, check_range, quoted
 from evafast.system.cli import parse
 from evafast.system.console import Console, run_command, set_up_logging
 
@@ -81,8 +81,8 @@ class Preview(Inspect):
     page: int = 96
 
     def __post_init__(self) -> None:
-        _check_at_least(1, "sheet", self.sheet)
-        _check_at_least(1, "page", self.page)
+        check_range("sheet", self.sheet, 1)
+        check_range("page", self.page, 1)
 
     def _run(self, console: Console) -> None:
         from evafast.inspection.preview import write_preview
@@ -107,7 +107,7 @@ class Verify(Inspect):
     no_decode: bool = False
 
     def __post_init__(self) -> None:
-        _check_at_least(0, "recomposite", self.recomposite)
+        check_range("recomposite", self.recomposite, 0)
 
     def _run(self, console: Console) -> None:
         _, report = self._verify(console)
@@ -176,11 +176,6 @@ class Repair(Verify):
                 f"repair: {len(after.damage)} findings are left, first: {after.damage[0]}"
             )
         print("intact now")
-
-
-def _check_at_least(least: int, name: str, number: int) -> None:
-    if number < least:
-        raise UsageError(f"{name}: expected at least {least}, got {number}; raise it")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from evafast.compositing.compositor import Composite, Compositor
-from evafast.errors import UsageError
+from evafast.errors import check_range
 from evafast.sampling.indexing import checked_indices
 from evafast.system.timing import StepTimer
 
@@ -157,8 +157,7 @@ class Pipeline:
         IndexError
             If `indices` are not integers or out of range.
         """
-        if batch_size < 1:
-            raise UsageError(f"batch size: expected at least 1, got {batch_size}; raise it")
+        check_range("batch size", batch_size, 1)
         chosen: range | NDArray[np.int64]
         if isinstance(indices, slice) or indices is None:  # not unrolled: it may be very long
             chosen = range(*(indices or slice(None)).indices(len(self.recipe)))

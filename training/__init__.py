@@ -1,9 +1,11 @@
-"""Training on the fly: mask and depth from (background, composite)."""
+"""Training on evafast's batches.
+
+``masks`` finds what was pasted, and depth; ``depth`` trains the depth network; ``scenes`` renders
+the built-in pack and the depth network's training data.
+"""
 
 import os
 
-# OpenMP threads that wait by spinning take the core from the thread they wait for.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# Numba's own OpenMP layer changes the thread count that torch took from OMP_NUM_THREADS; on two
-# busy cores that made a training step several times as long.
+# Numba's OpenMP layer overrides the thread count that torch took from OMP_NUM_THREADS, which made
+# a training step on two busy cores several times slower.
 os.environ.setdefault("NUMBA_THREADING_LAYER", "workqueue")

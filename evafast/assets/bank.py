@@ -1,14 +1,13 @@
 """Bank: all backgrounds and foregrounds of a run, packed as uint8 pixels.
 
-Backgrounds share one array, as they all have the canvas's size. Foregrounds differ in size: their
-pixels are stored end to end in one RGBA array, with an offset and a size each, without padding.
+Foregrounds differ in size: their pixels are stored end to end in one RGBA array.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from os import PathLike
 from typing import TypeVar
 
@@ -91,12 +90,10 @@ class Bank:
             _check_pixels(f"background {i}", array, (canvas, canvas, 3))
         for i, array in enumerate(foregrounds):
             _check_pixels(f"foreground {i}", array, (None, None, 4))
-        packed = [np.ascontiguousarray(a) for a in foregrounds]
-        if mirror:
-            packed += [np.ascontiguousarray(a[:, ::-1]) for a in foregrounds]
+        packed = [*foregrounds, *(a[:, ::-1] for a in foregrounds if mirror)]
         areas = np.array([a.shape[0] * a.shape[1] for a in packed], dtype=np.int64)
         return cls(
-            backgrounds=_frozen(np.stack([np.asarray(b) for b in backgrounds])),
+            backgrounds=_frozen(np.stack([*backgrounds])),
             foreground_rgba=_frozen(np.concatenate([a.reshape(-1, 4) for a in packed])),
             foreground_offsets=_frozen(np.cumsum(areas) - areas),
             foreground_sizes=_frozen(np.array([a.shape[:2] for a in packed], dtype=np.int32)),
@@ -127,10 +124,7 @@ class Bank:
         """
         bg, fg, skipped = load_images(backgrounds, foregrounds, config or AssetConfig())
         bank = cls.from_arrays(
-            list(bg.values()),
-            list(fg.values()),
-            background_names=list(bg),
-            foreground_names=list(fg),
+            [*bg.values()], [*fg.values()], background_names=[*bg], foreground_names=[*fg]
         )
         return replace(bank, skipped=skipped)
 
@@ -166,14 +160,15 @@ class Bank:
     def foreground(self, which: int) -> NDArray[np.uint8]:
         """Return one foreground as (height, width, 4) uint8 RGBA, a view into the bank."""
         height, width = (int(n) for n in self.foreground_sizes[which])
-        start = int(self.foreground_offsets[which])
+        start = self.foreground_offsets[which]
         return self.foreground_rgba[start : start + height * width].reshape(height, width, 4)
 
     def hashes(self) -> dict[str, list[str]]:
         """Return the SHA-256 of every asset's pixels as preprocessed (RGB or RGBA, row-major)."""
+        foregrounds = map(self.foreground, range(self.foreground_count))
         return {
-            "backgrounds": [_sha256(b) for b in self.backgrounds],
-            "foregrounds": [_sha256(self.foreground(i)) for i in range(self.foreground_count)],
+            "backgrounds": [sha256(b.data).hexdigest() for b in self.backgrounds],
+            "foregrounds": [sha256(f.data).hexdigest() for f in foregrounds],
         }
 
     def summary(self) -> str:
@@ -188,13 +183,12 @@ class Bank:
 
 
 def _check_pixels(name: str, array: NDArray[np.uint8], expected: tuple[int | None, ...]) -> None:
-    shape = np.shape(array)
+    shape, dtype = np.shape(array), getattr(array, "dtype", type(array))
     fits = len(shape) == len(expected) and all(
         e in (None, s) and s > 0 for s, e in zip(shape, expected, strict=True)
     )
-    if not fits or getattr(array, "dtype", None) != np.uint8:
+    if not fits or dtype != np.uint8:
         shown = ", ".join("any" if e is None else str(e) for e in expected)
-        dtype = getattr(array, "dtype", type(array))
         raise UsageError(
             f"{name}: expected uint8 of shape ({shown}), got {dtype} of shape {shape}; "
             "convert it first"
@@ -203,8 +197,7 @@ def _check_pixels(name: str, array: NDArray[np.uint8], expected: tuple[int | Non
 
 def _names(kind: str, names: Sequence[str] | None, count: int) -> tuple[str, ...]:
     if names is None:
-        prefix = {"background": "bg", "foreground": "fg"}[kind]
-        digits = max(3, len(str(count)))
+        prefix, digits = {"background": "bg", "foreground": "fg"}[kind], max(3, len(str(count)))
         return tuple(f"{prefix}{i:0{digits}d}" for i in range(1, count + 1))
     if len(names) != count:
         raise UsageError(
@@ -217,7 +210,3 @@ def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
     array = np.ascontiguousarray(array)
     array.setflags(write=False)
     return array
-
-
-def _sha256(pixels: NDArray[np.uint8]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()

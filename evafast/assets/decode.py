@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-MAX_PIXELS = 89_478_485
-"""Largest image that is decoded: Pillow's own limit, a quarter of a GiB of RGB."""
+MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a GiB of RGB
 
 _ANIMATED = {"GIF", "WEBP", "PNG", "AVIF"}
 _SRGB = ImageCms.createProfile("sRGB")
@@ -35,14 +34,9 @@ class Unusable(Exception):
 
 @dataclass
 class Decoded:
-    """A decoded image: upright, 8 bits per channel, in sRGB if the file has a colour profile.
+    """An upright image in sRGB, of mode RGB, or RGBA (straight) if the file has transparency.
 
-    Attributes
-    ----------
-    image : PIL.Image.Image
-        Mode RGB, or RGBA if the file has transparency (straight alpha).
-    notes : list of str
-        Warnings, such as ``animated: first of 3 used``.
+    Notes are warnings, such as ``animated: first of 3 used``.
     """
 
     image: Image.Image
@@ -50,13 +44,7 @@ class Decoded:
 
 
 def decode(path: Path) -> Decoded:
-    """Decode a file; of several frames or pages, the first.
-
-    Raises
-    ------
-    Unusable
-        If the file is not an image that can be used; the message is the reason.
-    """
+    """Decode a file, of several frames or pages the first; raise `Unusable` with the reason."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -70,19 +58,17 @@ def decode(path: Path) -> Decoded:
             return _upright_srgb(opened)
     except Unusable:
         raise
-    except UnidentifiedImageError:
-        raise Unusable("not an image, or a format this Pillow does not read") from None
-    except Image.DecompressionBombError:
-        raise Unusable(f"too large: more than {MAX_PIXELS:,} pixels") from None
-    except OSError as error:
-        if error.errno is not None:
-            raise Unusable(_UNREADABLE.get(error.errno, str(error.strerror).lower())) from None
-        raise Unusable(_damage(error)) from None
     except Exception as error:  # decoders raise anything on corrupt data, even SyntaxError
-        raise Unusable(_damage(error)) from None
+        raise Unusable(_reason(error)) from None
 
 
-def _damage(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image, or a format this Pillow does not read"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"too large: more than {MAX_PIXELS:,} pixels"
+    if isinstance(error, OSError) and error.errno is not None:
+        return _UNREADABLE.get(error.errno, str(error.strerror).lower())
     text = " ".join(str(error).split()) or type(error).__name__
     return "truncated" if "truncated" in text.lower() else f"corrupt ({text})"
 
@@ -91,7 +77,13 @@ def _upright_srgb(opened: Image.Image) -> Decoded:
     opened.load()
     profile = opened.info.get("icc_profile")
     notes: list[str] = []
-    image = _to_srgb(_to_eight_bits(ImageOps.exif_transpose(opened)), profile, notes)
+    image = _to_eight_bits(ImageOps.exif_transpose(opened))
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    try:
+        image = _apply_profile(image, mode, profile) if profile else image.convert(mode)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        notes.append("colour profile could not be applied: colours taken as sRGB")
+        image = image.convert(mode)
     frames = getattr(opened, "n_frames", 1)  # last: counting the frames of a GIF seeks in it
     if frames > 1:
         what = "animated" if opened.format in _ANIMATED else "several pages"
@@ -109,16 +101,6 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise Unusable("floating-point pixels, whose range is unknown")
     return image
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
-    mode = "RGBA" if image.has_transparency_data else "RGB"
-    if profile:
-        try:
-            return _apply_profile(image, mode, profile)
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            notes.append("colour profile could not be applied: colours taken as sRGB")
-    return image.convert(mode)
 
 
 def _apply_profile(image: Image.Image, mode: str, profile: bytes) -> Image.Image:

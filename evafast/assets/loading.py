@@ -1,7 +1,6 @@
 """Load two folders of image files as preprocessed pixels.
 
-Only the folder itself is read, not its sub-folders; a file's contents decide, not its suffix. A
-file that cannot be used is skipped with a warning that gives its name and the reason.
+A file's contents decide, not its suffix. One that cannot be used is skipped with a warning.
 """
 
 from __future__ import annotations
@@ -24,8 +23,7 @@ from evafast.system.threads import usable_cores
 
 log = logging.getLogger(__name__)
 
-Images = dict[str, NDArray[np.uint8]]
-"""Pixels by file name, in natural order of the names."""
+Images = dict[str, NDArray[np.uint8]]  # by file name, in natural order
 
 _PREPARE = {"background": prepare_background, "foreground": prepare_foreground}
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini"}  # ignored, as is any name that starts with a dot
@@ -33,16 +31,7 @@ _SYSTEM_FILES = {"thumbs.db", "desktop.ini"}  # ignored, as is any name that sta
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that was skipped.
-
-    Attributes
-    ----------
-    kind : {'background', 'foreground'}
-    name : str
-        File name.
-    reason : str
-        A few words, such as ``truncated``.
-    """
+    """A file that was skipped: its kind (``background`` or ``foreground``), its name and why."""
 
     kind: str
     name: str
@@ -55,26 +44,9 @@ class Skipped:
 def load_images(
     backgrounds: str | os.PathLike[str], foregrounds: str | os.PathLike[str], config: AssetConfig
 ) -> tuple[Images, Images, tuple[Skipped, ...]]:
-    """Decode and preprocess every file of two folders, on all cores.
+    """Decode and preprocess every file of two folders on all cores; see `Bank.from_folders`.
 
-    Parameters
-    ----------
-    backgrounds, foregrounds : path-like
-        Folders of image files; sub-folders are not searched.
-    config : AssetConfig
-
-    Returns
-    -------
-    backgrounds : dict of str to ndarray of uint8, shape (canvas, canvas, 3)
-    foregrounds : dict of str to ndarray of uint8, shape (height, width, 4)
-        Pixels by file name, in natural order of the names.
-    skipped : tuple of Skipped
-
-    Raises
-    ------
-    UsageError
-        If a folder is missing or holds no usable image, or if a file had to be skipped and
-        `config.strict` is set.
+    Return backgrounds, foregrounds and what was skipped.
     """
     folders = {"background": Path(backgrounds), "foreground": Path(foregrounds)}
     files = [(kind, path) for kind, folder in folders.items() for path in _files_in(kind, folder)]
@@ -106,10 +78,10 @@ def load_images(
         )
     for kind, folder in folders.items():
         if not loaded[kind]:
+            what = "photographs" if kind == "background" else "cut-outs with transparency"
             raise UsageError(
                 f"{kind}s: expected at least 1 usable image in {quoted(folder)}, got none in "
-                f"{sum(k == kind for k, _ in files)} files; give a folder of "
-                + ("photographs" if kind == "background" else "cut-outs with transparency")
+                f"{sum(k == kind for k, _ in files)} files; give a folder of {what}"
             )
     return loaded["background"], loaded["foreground"], tuple(skipped)
 
@@ -124,34 +96,21 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 def _files_in(kind: str, folder: Path) -> list[Path]:
     """Return a folder's files in natural order, without sub-folders and system files."""
     try:
-        entries = list(os.scandir(folder))
-    except FileNotFoundError:
-        raise UsageError(
-            f"{kind}s: expected a folder, got {quoted(folder)}, which does not exist; "
-            "check the path"
-        ) from None
-    except NotADirectoryError:
-        raise UsageError(
-            f"{kind}s: expected a folder, got the file {quoted(folder)}; give its folder"
-        ) from None
+        paths = list(folder.iterdir())
     except OSError as error:
+        problem = {
+            FileNotFoundError: "which does not exist; check the path",
+            NotADirectoryError: "which is a file; give its folder",
+        }.get(type(error), f"{error.strerror}; check its permissions")
         raise UsageError(
-            f"{kind}s: expected a readable folder, got {quoted(folder)}: {error.strerror}; "
-            "check its permissions"
+            f"{kind}s: expected a readable folder, got {quoted(folder)}, {problem}"
         ) from None
     files = []
-    for entry in entries:
-        if entry.name.startswith(".") or entry.name.lower() in _SYSTEM_FILES:
+    for path in paths:
+        if path.name.startswith(".") or path.name.lower() in _SYSTEM_FILES:
             continue
-        if _is_folder(entry):
-            log.info("%ss: folder %s is not searched", kind, quoted(entry.name))
-            continue
-        files.append(folder / entry.name)
+        if os.path.isdir(path):  # False for a broken link, which decode() reports
+            log.info("%ss: folder %s is not searched", kind, quoted(path.name))
+        else:
+            files.append(path)
     return sorted(files, key=lambda path: natural_key(path.name))
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a symbolic link loop: decode() reports it
-        return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evafast.assets.decode import Decoded, Unusable
-from evafast.errors import UsageError
+from evafast.errors import UsageError, check_range
 
-MIN_BACKGROUND_SIDE = 16
-"""Backgrounds narrower or lower than this many pixels are skipped."""
-
-MIN_VISIBLE_BACKGROUND = 0.02
-"""Backgrounds with a smaller share of visible pixels are skipped."""
+MIN_BACKGROUND_SIDE = 16  # pixels; smaller backgrounds are skipped
+MIN_VISIBLE_BACKGROUND = 0.02  # share of pixels; others are skipped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +31,6 @@ class AssetConfig:
         Skip cut-outs narrower or lower than WIDTHxHEIGHT pixels after shrinking.
     strict : bool
         Fail if any file has to be skipped.
-
-    Raises
-    ------
-    UsageError
-        If a size is out of range.
     """
 
     canvas: int = 224
@@ -47,8 +39,7 @@ class AssetConfig:
     strict: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= self.canvas <= 16384:
-            raise UsageError(f"canvas: expected 1 to 16384 px, got {self.canvas}; choose another")
+        check_range("canvas", self.canvas, 1, 16384)
         if not 1 <= self.foreground_size <= self.canvas:
             raise UsageError(
                 f"foreground size: expected 1 to {self.canvas} px (the canvas), got "
@@ -68,23 +59,15 @@ class AssetConfig:
 
     def preprocessing(self) -> dict[str, Any]:
         """Return the settings that decide pixels, as JSON values for the manifest."""
-        return {
-            "canvas": self.canvas,
-            "foreground_size": self.foreground_size,
-            "min_foreground": list(self.min_foreground),
-        }
+        settings = {**asdict(self), "min_foreground": list(self.min_foreground)}
+        del settings["strict"]
+        return settings
 
 
 def prepare_background(decoded: Decoded, config: AssetConfig) -> NDArray[np.uint8]:
-    """Return a background as (canvas, canvas, 3) uint8 RGB.
+    """Return a background as (canvas, canvas, 3) RGB, or raise `Unusable`.
 
-    Transparency is flattened onto white, with a note; the size is changed by Pillow's bicubic
-    filter, without keeping the aspect ratio.
-
-    Raises
-    ------
-    Unusable
-        If it is too small or hardly anything of it is visible.
+    Transparency is flattened onto white; the aspect ratio is not kept.
     """
     image = decoded.image
     if min(image.size) < MIN_BACKGROUND_SIDE:
@@ -103,14 +86,9 @@ def prepare_background(decoded: Decoded, config: AssetConfig) -> NDArray[np.uint
 
 
 def prepare_foreground(decoded: Decoded, config: AssetConfig) -> NDArray[np.uint8]:
-    """Return a foreground as (height, width, 4) uint8 RGBA.
+    """Return a foreground as (height, width, 4) RGBA, or raise `Unusable`.
 
-    It is cropped to its visible box, then shrunk to fit by Pillow's Lanczos filter.
-
-    Raises
-    ------
-    Unusable
-        If it has no transparency, nothing visible, or is too small after shrinking.
+    It is cropped to its visible box, then shrunk to fit.
     """
     image = decoded.image
     low, high = image.getchannel("A").getextrema() if image.mode == "RGBA" else (255, 255)

@@ -6,26 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["pack_folders", "weights_path"]
-
 _DATA = Path(__file__).parent / "data"
 
 
 @contextmanager
 def pack_folders() -> Iterator[tuple[Path, Path]]:
-    """Give the folders of the built-in pack.
-
-    Yields
-    ------
-    backgrounds, foregrounds : Path
-        100 sRGB JPEG backgrounds and 100 lossless WebP foregrounds with straight alpha.
-
-    Examples
-    --------
-    >>> with pack_folders() as (backgrounds, foregrounds):
-    ...     len(list(backgrounds.glob("*.jpg")))
-    100
-    """
+    """Give the pack's folders: 100 JPEG backgrounds, 100 lossless WebP foregrounds with alpha."""
     yield _DATA / "backgrounds", _DATA / "foregrounds"
 
 

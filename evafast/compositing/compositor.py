@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from evafast.compositing.backends import load
 from evafast.compositing.dispatch import choose_backend
 from evafast.compositing.pixel import MASKS
-from evafast.compositing.placement_check import PlacementCheck
-from evafast.errors import UsageError
+from evafast.errors import UsageError, check_choice
 
 if TYPE_CHECKING:
+    import torch
+
     from evafast.assets.bank import Bank
     from evafast.sampling.recipe import Placements
 
@@ -76,19 +78,18 @@ class Compositor:
         mask: str = "matte",
         parallel: bool = True,
     ) -> None:
-        if mask not in MASKS:
-            raise UsageError(f"mask: expected {' or '.join(MASKS)}, got {mask!r}; choose one")
-        self.bank = bank
-        self.mask = mask
+        check_choice("mask", mask, MASKS)
+        self.bank, self.mask = bank, mask
         self.choice = choose_backend(backend, device)
         self.device = self.choice.device
-        self._check = PlacementCheck(bank)
         self._backend = load(self.choice.backend)(
             bank, self.device, binary=mask == "binary", parallel=parallel
         )
 
     def allocate(self, count: int) -> Composite:
         """Return uninitialized outputs for a batch of `count` samples."""
+        import torch
+
         shapes = self._shapes(count).values()
         return Composite(*(torch.empty(s, dtype=torch.uint8, device=self.device) for s in shapes))
 
@@ -114,11 +115,8 @@ class Compositor:
             If a placement leaves the canvas or names an asset that the bank does not have, or `out`
             has another shape, dtype, memory order or device.
         """
-        self._check(placements)
-        if out is None:
-            out = self.allocate(len(placements))
-        else:
-            self._check_output(out, len(placements))
+        _check_placements(placements, self.bank)
+        out = self.allocate(len(placements)) if out is None else self._checked(out, len(placements))
         if len(placements):
             self._backend.composite(placements, out.image, out.mask)
         return out
@@ -127,7 +125,9 @@ class Compositor:
         side = self.bank.canvas
         return {"image": (count, side, side, 3), "mask": (count, side, side)}
 
-    def _check_output(self, out: Composite, count: int) -> None:
+    def _checked(self, out: Composite, count: int) -> Composite:
+        import torch
+
         for name, shape in self._shapes(count).items():
             tensor: torch.Tensor = getattr(out, name)
             got = tensor.shape, tensor.dtype, tensor.device
@@ -137,6 +137,7 @@ class Compositor:
                     f"{self.device}, got {tensor.dtype} of shape {tuple(tensor.shape)} with "
                     f"strides {tensor.stride()} on {tensor.device}; use Compositor.allocate"
                 )
+        return out
 
 
 def composite(
@@ -144,3 +145,38 @@ def composite(
 ) -> Composite:
     """Composite one batch without keeping the compositor; see `Compositor`."""
     return Compositor(bank, backend=backend, device=device)(placements)
+
+
+def _check_placements(placements: Placements, bank: Bank) -> None:
+    """Raise `UsageError` for placements that would make a kernel access other memory."""
+    count = len(placements)
+    for name in ("background", "foreground", "left", "top", "width", "height"):
+        column = getattr(placements, name)
+        flat = column.shape == (count,) and column.flags.c_contiguous
+        if column.dtype != np.int32 or not flat:
+            raise UsageError(
+                f"placements.{name}: expected contiguous int32 of shape ({count},), got "
+                f"{column.dtype} of shape {column.shape}; take placements from a Recipe"
+            )
+    p = placements
+    _check_range("background", p.background, bank.background_count - 1)
+    _check_range("foreground", p.foreground, bank.foreground_count - 1)
+    heights, widths = (sizes.take(p.foreground) for sizes in bank.foreground_sizes.T)
+    if (widths != p.width).any() or (heights != p.height).any():
+        raise UsageError(
+            "placements: expected the sizes of this bank's foregrounds, got others; make the "
+            "recipe with Recipe.for_bank(bank)"
+        )
+    _check_range("left", p.left, bank.canvas - widths)
+    _check_range("top", p.top, bank.canvas - heights)
+
+
+def _check_range(name: str, values: NDArray[np.int32], last: int | NDArray[np.int32]) -> None:
+    bad = (values < 0) | (values > last)
+    if bad.any():
+        row = int(np.argmax(bad))
+        limit = int(np.broadcast_to(last, values.shape)[row])
+        raise UsageError(
+            f"placements.{name}[{row}]: expected 0 to {limit}, got {values[row]}; make the recipe "
+            "with Recipe.for_bank(bank)"
+        )

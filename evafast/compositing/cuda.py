@@ -1,11 +1,14 @@
-"""What the CUDA backends share: why they cannot run, and their base class."""
+# mypy: allow-untyped-calls
+"""What the CUDA backends share: their base class, and the bank as their kernels read it."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from evafast.compositing.device_bank import PlacementRing, pack_bank
+import numpy as np
+from numpy.typing import NDArray
+
 from evafast.errors import RunError, UsageError, quoted
 
 if TYPE_CHECKING:
@@ -14,40 +17,87 @@ if TYPE_CHECKING:
     from evafast.assets.bank import Bank
     from evafast.sampling.recipe import Placements
 
-OLDEST_CAPABILITY = (6, 1)
-"""Compute capability; the first with the byte dot product that over.cu blends with."""
+UNIT = 16  # pixels per lane; backgrounds are padded at their end to a multiple
+PADDING = 32  # pixels before the first and after the last foreground, which wide loads may reach
+LARGEST_CANVAS = 1 << 15  # side; the kernels count a canvas's pixels in 31 bits
+OLDEST_CAPABILITY = (6, 1)  # the first with the byte dot product that over.cu blends with
+
+
+class PackedBank(NamedTuple):
+    """A bank's pixels in whole 16-byte chunks: arrays on the host or tensors on a device.
+
+    A row of the table (int32) is a foreground's first pixel after the padding (as int64), width and
+    height.
+    """
+
+    backgrounds: Any
+    foregrounds: Any
+    table: Any
+
+
+def pack_bank(bank: Bank) -> PackedBank:
+    """Pack a bank for the kernels, on the host."""
+    if bank.canvas > LARGEST_CANVAS:
+        raise UsageError(
+            f"canvas: expected at most {LARGEST_CANVAS} px on a CUDA device, got {bank.canvas}; "
+            "use a smaller canvas or --device cpu"
+        )
+    count, area = bank.background_count, bank.canvas**2
+    backgrounds = np.zeros((count, -(-area // UNIT) * UNIT * 3), np.uint8)
+    backgrounds[:, : 3 * area] = bank.backgrounds.reshape(count, 3 * area)
+    foregrounds = np.pad(bank.foreground_rgba, ((PADDING, PADDING), (0, 0)))
+    table = np.empty((bank.foreground_count, 4), np.int32)
+    table[:, :2] = bank.foreground_offsets.view(np.int32).reshape(-1, 2)
+    table[:, 2:] = bank.foreground_sizes[:, ::-1]
+    return PackedBank(backgrounds, foregrounds, table)
+
+
+def fill_rows(placements: Placements, rows: NDArray[np.int32]) -> None:
+    """Write ``background, foreground, left, top`` to rows of shape (n, 4)."""
+    for column, name in enumerate(("background", "foreground", "left", "top")):
+        rows[:, column] = getattr(placements, name)
 
 
 class CudaBackend:
-    """Base of the CUDA backends; see `evafast.compositing.backends.Backend`.
+    """Brings the bank to the device and uploads placements.
 
-    It brings the bank to the device and uploads placements. A subclass names its package, probes it
-    and launches its kernel.
+    A subclass names its package, probes it and launches its kernel.
     """
 
     device_type = "cuda"
-    package: str
-    """Name of the package; its module has underscores for hyphens."""
+    package: str  # its module has underscores for hyphens
 
     def __init__(
         self, bank: Bank, device: torch.device, *, binary: bool, parallel: bool = True
     ) -> None:
         import torch
 
-        check_capability(device)
-        self.device = device
-        self.binary = binary
-        self.bank = pack_bank(bank).to(device)
-        self.ring = PlacementRing(device)
+        capability = torch.cuda.get_device_capability(device)
+        if capability < OLDEST_CAPABILITY:
+            oldest, got = (f"{major}.{minor}" for major, minor in (OLDEST_CAPABILITY, capability))
+            raise UsageError(
+                f"device: expected compute capability {oldest} or newer, got {got} "
+                f"({torch.cuda.get_device_name(device)}); use --device cpu"
+            )
+        self.device, self.binary = device, binary
+        # `to` waits for the copy, so any stream may read it.
+        self.bank = PackedBank(*(torch.from_numpy(a).to(device) for a in pack_bank(bank)))
         self.multiprocessors: int = torch.cuda.get_device_properties(device).multi_processor_count
 
     @classmethod
     def why_unavailable(cls) -> str | None:
         """Return what is missing; import the package only where torch sees a CUDA device."""
+        import torch
+
         installed = find_spec(cls.package.replace("-", "_")) is not None
-        no_device = why_no_device()
-        if no_device is not None:
-            return no_device if installed else f"{no_device}, then {pip_line()}"
+        if not torch.cuda.is_available():
+            why = f"torch {torch.__version__} is built without CUDA; install a CUDA build of torch"
+            if torch.version.cuda is not None:
+                why = (
+                    f"torch {torch.__version__} sees no CUDA device; check nvidia-smi and the "
+                    f"driver (CUDA {torch.version.cuda} is expected)"
+                )
+            return why if installed else f"{why}, then {pip_line()}"
         if not installed:
             return f"{cls.package} is not installed; {pip_line()}"
         try:
@@ -65,18 +115,20 @@ class CudaBackend:
         import torch
 
         with torch.cuda.device(self.device):
-            self.launch(self.ring.upload(placements), image, mask)
+            self.launch(self.upload(placements), image, mask)
+
+    def upload(self, placements: Placements) -> torch.Tensor:
+        """Queue a copy of the placements and return it: int32 of shape (n, 4), as `fill_rows`."""
+        import torch
+
+        # A copy from pageable memory would block the host until the device gets to it. Torch keeps
+        # pinned memory, and reuses it only when the copies queued from it are done.
+        rows = torch.empty((len(placements), 4), dtype=torch.int32, pin_memory=True)
+        fill_rows(placements, rows.numpy())
+        return rows.to(self.device, non_blocking=True)
 
     def launch(self, rows: torch.Tensor, image: torch.Tensor, mask: torch.Tensor) -> None:
-        """Queue the kernel alone; the backend's device must be the current one.
-
-        Parameters
-        ----------
-        rows : torch.Tensor of int32, shape (n, 4)
-            Placements on the device, as `PlacementRing.upload` returns them.
-        image, mask : torch.Tensor of uint8
-            As for `composite`.
-        """
+        """Queue the kernel alone, for uploaded rows; the backend's device is the current one."""
         raise NotImplementedError
 
     def kernel_error(self, error: Exception) -> RunError:
@@ -87,41 +139,8 @@ class CudaBackend:
         )
 
 
-def check_capability(device: torch.device) -> None:
-    """Raise `UsageError` if the device is too old for the kernels."""
-    import torch
-
-    capability = torch.cuda.get_device_capability(device)
-    if capability < OLDEST_CAPABILITY:
-        oldest, got = (f"{major}.{minor}" for major, minor in (OLDEST_CAPABILITY, capability))
-        raise UsageError(
-            f"device: expected compute capability {oldest} or newer, got {got} "
-            f"({torch.cuda.get_device_name(device)}); use --device cpu"
-        )
-
-
-def why_no_device() -> str | None:
-    """Return why torch cannot use a CUDA device, or None if it can."""
-    import torch
-
-    if torch.cuda.is_available():
-        return None
-    if torch.version.cuda is None:
-        return f"torch {torch.__version__} is built without CUDA; install a CUDA build of torch"
-    return (
-        f"torch {torch.__version__} sees no CUDA device; check nvidia-smi and the driver (CUDA "
-        f"{torch.version.cuda} is expected)"
-    )
-
-
 def pip_line(cuda: int | None = None) -> str:
-    """Return the command that installs CuPy and Numba-CUDA.
-
-    Parameters
-    ----------
-    cuda : int, optional
-        Major version of CUDA; defaults to that of torch.
-    """
+    """Return the command that installs CuPy and Numba-CUDA; `cuda` defaults to torch's version."""
     import torch
 
     if cuda is None:

@@ -19,16 +19,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BackendChoice:
-    """The chosen backend, where it runs, and why.
+    """The chosen backend (a key of `BACKENDS`), where it runs, and why.
 
-    Attributes
-    ----------
-    backend : str
-        One of `BACKENDS`.
-    device : torch.device
-        Where images and masks are made.
-    reason : str
-        One line for the user, with the backends that ``auto`` passed over and why.
+    The reason is one line, with the backends that ``auto`` passed over.
     """
 
     backend: str
@@ -57,16 +50,13 @@ def choose_backend(backend: str = "auto", device: str | torch.device = "auto") -
             f"backend: expected auto, {', '.join(BACKENDS)}, got {backend!r}; choose one of these"
         )
     required = None if str(device) == "auto" else resolve_device(device)
-    candidates = [backend]
-    if backend == "auto":  # the reference and what is registered after it run only on request
-        candidates = list(takewhile(lambda name: name != "pillow", BACKENDS))
+    # The reference, and what is registered after it, run only on request.
+    automatic = takewhile(lambda name: name != "pillow", BACKENDS)
     rejected: dict[str, list[str]] = {}  # reason -> names: both CUDA backends may lack the same
-    for name in candidates:
+    for name in automatic if backend == "auto" else [backend]:
         found = load(name)
-        if required is not None and required.type != found.device_type:
-            why: str | None = f"the device is {required}"
-        else:
-            why = found.why_unavailable()
+        matches = required is None or required.type == found.device_type
+        why = found.why_unavailable() if matches else f"the device is {required}"
         if why is None:
             chosen = required or resolve_device(found.device_type)
             others = f" (not {_listed(rejected)})" if rejected else ""

@@ -1,8 +1,7 @@
 """The pixel rule, written once: Pillow's *over* in integers.
 
-Every backend returns exactly these bytes. The functions are plain integer arithmetic, so the same
-lines run on NumPy arrays and compile as Numba code for CPU and CUDA. ``over.cu`` restates them; the
-tests compare.
+The same lines run on NumPy arrays and compile as Numba code for CPU and CUDA. ``over.cu`` restates
+them; the tests compare.
 """
 
 from __future__ import annotations
@@ -19,15 +18,7 @@ BINARY_THRESHOLD = 128
 def over(coverage: Any, foreground: Any, background: Any) -> Any:
     """Blend one channel: ``(foreground*m + background*(255-m)) / 255``, rounded as Pillow does.
 
-    Parameters
-    ----------
-    coverage, foreground, background : int or integer ndarray
-        Values in 0..255, in arrays of more than 8 bits: the sum needs 16.
-
-    Returns
-    -------
-    int or ndarray
-        The value in 0..255 that ``Image.paste(foreground, box, mask)`` writes.
+    Takes and returns values in 0..255, as int or as arrays of more than 8 bits: the sum needs 16.
     """
     # The sum is below 2**16 anyway; the mask makes compilers use 16-bit lanes, twice as many.
     t = (foreground * coverage + background * (255 - coverage) + 128) & 0xFFFF

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evafast.dataset.png import DEFLATER, encode_gray
-from evafast.errors import RunError, UsageError
+from evafast.errors import RunError, check_choice, check_range
 
 IMAGE_FORMATS = {"jpeg": "jpg", "png": "png"}
 """Formats of the composites and their file suffixes."""
@@ -34,13 +34,8 @@ class Codec:
     quality: int = 90
 
     def __post_init__(self) -> None:
-        if self.image_format not in IMAGE_FORMATS:
-            raise UsageError(
-                f"image format: expected {' or '.join(IMAGE_FORMATS)}, got {self.image_format!r}; "
-                "choose one"
-            )
-        if not 1 <= self.quality <= 100:
-            raise UsageError(f"quality: expected 1 to 100, got {self.quality}; choose another")
+        check_choice("image format", self.image_format, IMAGE_FORMATS)
+        check_range("quality", self.quality, 1, 100)
 
     @property
     def encoder(self) -> str:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import IterableDataset, get_worker_info
 
-from evafast.errors import UsageError
+from evafast.errors import UsageError, check_range, check_seed
 from evafast.sampling.permutation import ShuffledOrder
 
 if TYPE_CHECKING:
@@ -51,12 +51,10 @@ class StoredStream(IterableDataset[Any]):
         self, dataset: StoredDataset, batch_size: int = 64, *, rank: int = 0, world_size: int = 1,
         seed: int = 0,
     ) -> None:  # fmt: skip
-        if batch_size < 1:
-            raise UsageError(f"batch size: expected at least 1, got {batch_size}; raise it")
+        check_range("batch size", batch_size, 1)
+        check_seed(seed)
         if not 0 <= rank < world_size:
             raise UsageError(f"rank: expected 0 to {world_size - 1}, got {rank}; check world_size")
-        if not 0 <= seed < 2**64:
-            raise UsageError(f"seed: expected 0 to 2**64-1, got {seed}; choose another")
         if len(dataset) < world_size:
             raise UsageError(
                 f"world size: expected at most {len(dataset)}, the number of samples, got "

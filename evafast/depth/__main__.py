@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
+from evafast.depth.errors import refusal
 from evafast.errors import UsageError, quoted
 from evafast.system.cli import parse
 from evafast.system.console import Console, run_command
@@ -23,87 +24,64 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Fetch:
-    """Fetch the authors' weights into the cache.
-
-    Attributes
-    ----------
-    names : tuple of {"nyu", "kitti"}
-        The weights to fetch.
-    """
+    """Fetch the authors' weights into the cache."""
 
     names: Positional[tuple[Literal["nyu", "kitti"], ...]]
+    """The weights to fetch."""
 
     def run(self) -> None:
         """Fetch, and print the paths."""
         from evafast.depth.densedepth.fetch import fetched
 
-        _require(self.names, "nyu or kitti")
+        if not self.names:
+            raise UsageError("expected nyu or kitti, got none; see evafast depth --help")
         for name in self.names:
             print(fetched(name, progress=Console().progress))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Source:
-    """Options of every command that loads weights.
-
-    Attributes
-    ----------
-    offline : bool
-        Never use the network.
-    metres_per_unit : float or None
-        Metres in one unit of depth, for files that do not record it (NYU: 10, KITTI: 80).
-    inner_activation : bool
-        A LeakyReLU between convA and convB, for .h5 files that do not record it.
-    no_inner_activation : bool
-        No LeakyReLU between convA and convB.
-    align_corners : bool
-        Bilinear upsampling with corners aligned, for .h5 files that do not record it.
-    no_align_corners : bool
-        Bilinear upsampling with half-pixel centers.
-    """
+    """Options of every command that loads weights."""
 
     offline: bool = False
+    """Never use the network."""
     metres_per_unit: float | None = None
+    """Metres in one unit of depth, for files that do not record it (NYU: 10, KITTI: 80)."""
     inner_activation: bool = False
+    """A LeakyReLU between convA and convB, for .h5 files that do not record it."""
     no_inner_activation: bool = False
+    """No LeakyReLU between convA and convB."""
     align_corners: bool = False
+    """Bilinear upsampling with corners aligned, for .h5 files that do not record it."""
     no_align_corners: bool = False
+    """Bilinear upsampling with half-pixel centers."""
 
     def __post_init__(self) -> None:
         metres = self.metres_per_unit
         if metres is not None and not 0 < metres < float("inf"):
-            raise UsageError(f"--metres-per-unit: expected a number > 0, got {metres}; NYU: 10")
+            raise refusal("--metres-per-unit", "a number > 0", metres, "NYU: 10")
 
     def load_options(self) -> dict[str, Any]:
         """Return keyword arguments that `load_weights` and `DepthEstimator.load` share."""
-        flags = {
-            "inner_activation": (self.inner_activation, self.no_inner_activation),
-            "align_corners": (self.align_corners, self.no_align_corners),
-        }
-        variant = {name: yes for name, (yes, no) in flags.items() if yes or no}
-        return {"offline": self.offline, "progress": Console().progress, **variant}
+        options = {"offline": self.offline, "progress": Console().progress}
+        for flag in ("inner_activation", "align_corners"):
+            if getattr(self, flag) or getattr(self, f"no_{flag}"):
+                options[flag] = getattr(self, flag)
+        return options
 
 
 @dataclass(frozen=True, kw_only=True)
 class Convert(_Source):
-    """Write Keras weights as safetensors.
-
-    Attributes
-    ----------
-    source : str
-        nyu, kitti or a .h5 file.
-    target : Path
-        The .safetensors file to write.
-    half : bool
-        Store float16, half the size.
-    force : bool
-        Replace an existing target.
-    """
+    """Write Keras weights as safetensors."""
 
     source: Positional[str]
+    """nyu, kitti or a .h5 file."""
     target: Positional[Path]
+    """The .safetensors file to write."""
     half: bool = False
+    """Store float16, half the size."""
     force: bool = False
+    """Replace an existing target."""
 
     def run(self) -> None:
         """Convert, and print what was written."""
@@ -113,9 +91,9 @@ class Convert(_Source):
 
         name = quoted(self.target)
         if self.target.suffix != ".safetensors":
-            raise UsageError(f"{name}: expected a .safetensors name, got another; rename it")
+            raise refusal(name, "a .safetensors name", "another", "rename it")
         if self.target.exists() and not self.force:
-            raise UsageError(f"{name}: expected a new file, got an existing one; use --force")
+            raise refusal(name, "a new file", "an existing one", "use --force")
         weights = load_weights(self.source, **self.load_options())
         metadata = {"source_sha256": weights.sha256}
         if metres := self.metres_per_unit or weights.metres_per_unit:
@@ -128,27 +106,18 @@ class Convert(_Source):
 
 @dataclass(frozen=True, kw_only=True)
 class _Model(_Source):
-    """Options of every command that runs a model.
-
-    Attributes
-    ----------
-    depth : str
-        compact, nyu, kitti, a .h5 or .safetensors file, or hf:ID.
-    device : str
-        auto, cpu, cuda or cuda:N.
-    precision : {"auto", "fp32", "bf16", "fp16"}
-        auto is bf16 where the device computes in it natively, otherwise fp32.
-    depth_input : int
-        Shorter side of the network's input, a multiple of 32.
-    compile : bool
-        Use torch.compile, for long runs.
-    """
+    """Options of every command that runs a model."""
 
     depth: str = "compact"
+    """compact, nyu, kitti, a .h5 or .safetensors file, or hf:ID."""
     device: str = "cpu"
+    """auto, cpu, cuda or cuda:N."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto is bf16 where the device computes in it natively, otherwise fp32."""
     depth_input: int = 224
+    """Shorter side of the network's input, a multiple of 32."""
     compile: bool = False
+    """Use torch.compile, for long runs."""
 
     def load(self) -> DepthEstimator:
         """Return the estimator that the options describe."""
@@ -158,29 +127,20 @@ class _Model(_Source):
             self.depth, device=self.device, precision=self.precision,
             input_size=self.depth_input, compile=self.compile, **self.load_options(),
         )  # fmt: skip
-        if self.metres_per_unit:
-            if estimator.kind == "inverse":
-                raise UsageError(
-                    "--metres-per-unit: expected a model of depth, got inverse depth; omit it"
-                )
-            estimator.metres_per_unit = self.metres_per_unit
+        if self.metres_per_unit and estimator.kind == "inverse":
+            raise refusal("--metres-per-unit", "a model of depth", "inverse depth", "omit it")
+        estimator.metres_per_unit = self.metres_per_unit or estimator.metres_per_unit
         return estimator
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predict(_Model):
-    """Write depth as 16-bit PNG and in colour.
-
-    Attributes
-    ----------
-    images : tuple of Path
-        Image files.
-    out : Path
-        Folder for the results.
-    """
+    """Write depth as 16-bit PNG and in colour."""
 
     images: Positional[tuple[Path, ...]]
+    """Image files."""
     out: Path = Path()
+    """Folder for the results."""
 
     def run(self) -> None:
         """Predict, and print each file with the meaning of its values."""
@@ -189,15 +149,23 @@ class Predict(_Model):
         from evafast.depth.estimator import check_finite
         from evafast.depth.images import colorize_depth, read_rgb, write_png
 
-        self._check_images()
+        if not self.images:
+            raise UsageError("expected an image file, got none; see evafast depth --help")
+        seen: dict[str, Path] = {}
+        for path in self.images:
+            if path.stem in seen:
+                got = f"the same name as {quoted(seen[path.stem])}"
+                remedy = "predict them into different --out folders"
+                raise refusal(quoted(path), "distinct file names", got, remedy)
+            if not path.is_file():
+                raise refusal(quoted(path), "an image", "no file", "check the path")
+            seen[path.stem] = path
         estimator = self.load()
         try:
             self.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(
-                f"{quoted(self.out)}: expected a writable folder, got {error.strerror}; choose "
-                "another --out"
-            ) from error
+            out, remedy = quoted(self.out), "choose another --out"
+            raise refusal(out, "a writable folder", error.strerror, remedy) from error
         for path in self.images:
             maps = estimator(torch.from_numpy(read_rgb(path))[None].to(estimator.device))
             check_finite(maps.finite.cpu(), [str(path)])
@@ -206,19 +174,6 @@ class Predict(_Model):
             write_png(grey, codes)
             write_png(colour, colorize_depth(maps.depth[0].cpu().numpy(), estimator.kind))
             print(f"{quoted(grey)}: {meaning}")
-
-    def _check_images(self) -> None:
-        _require(self.images, "an image file")
-        seen: dict[str, Path] = {}
-        for path in self.images:
-            if path.stem in seen:
-                raise UsageError(
-                    f"{quoted(path)}: expected distinct file names, got the same name as "
-                    f"{quoted(seen[path.stem])}; predict them into different --out folders"
-                )
-            if not path.is_file():
-                raise UsageError(f"{quoted(path)}: expected an image, got no file; check the path")
-            seen[path.stem] = path
 
 
 def _codes16(maps: DepthMaps, estimator: DepthEstimator) -> tuple[NDArray[np.uint16], str]:
@@ -231,39 +186,33 @@ def _codes16(maps: DepthMaps, estimator: DepthEstimator) -> tuple[NDArray[np.uin
         encoded = encode(maps.depth, "metric16", estimator.metres_per_unit)
         return encoded.codes[0].cpu().numpy(), "millimetres"
     values = maps.depth[0].cpu().numpy().astype(np.float64)
-    if estimator.kind == "relative":
-        return np.floor(values * 65535 + 0.5).astype(np.uint16), "relative depth x 65535"
-    low, high = values.min(), values.max()
-    codes = np.floor((values - low) / ((high - low) or 1.0) * 65535 + 0.5).astype(np.uint16)
-    return codes, f"inverse depth, 0..65535 is {low:.6g}..{high:.6g}"
+    low, high, meaning = 0.0, 1.0, "relative depth x 65535"
+    if estimator.kind != "relative":
+        low, high = values.min(), values.max()
+        meaning = f"inverse depth, 0..65535 is {low:.6g}..{high:.6g}"
+    codes = np.floor((values - low) / ((high - low) or 1.0) * 65535 + 0.5)
+    return codes.astype(np.uint16), meaning
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate(_Model):
-    """Compare with true depth by the NYU protocol.
-
-    Attributes
-    ----------
-    folder : Path
-        Holds images/ and depth/, or eigen_test_rgb.npy and eigen_test_depth.npy.
-    crop : {"eigen", "none"}
-        Pixels that count.
-    no_mirror : bool
-        Do not average with the prediction for the mirrored image.
-    """
+    """Compare with true depth by the NYU protocol."""
 
     folder: Positional[Path]
+    """Holds images/ and depth/, or eigen_test_rgb.npy and eigen_test_depth.npy."""
     depth: str = "nyu"
     depth_input: int = 480
     crop: Literal["eigen", "none"] = "eigen"
+    """Pixels that count."""
     no_mirror: bool = False
+    """Do not average with the prediction for the mirrored image."""
 
     def run(self) -> None:
         """Evaluate, and print both averages."""
         from evafast.depth.evaluation import evaluate
 
         if not self.folder.is_dir():
-            raise UsageError(f"{quoted(self.folder)}: expected a folder, got none; check the path")
+            raise refusal(quoted(self.folder), "a folder", "none", "check the path")
         errors = evaluate(
             self.load(), self.folder, crop=self.crop == "eigen", mirrored=not self.no_mirror
         )
@@ -273,11 +222,6 @@ class Evaluate(_Model):
             pixels = values.pop("pixels")
             figures = "  ".join(f"{key} {value:.4f}" for key, value in values.items())
             print(f"{name:<10} {figures}  pixels {pixels}")
-
-
-def _require(values: Sequence[object], what: str) -> None:
-    if not values:
-        raise UsageError(f"expected {what}, got none; see evafast depth --help")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

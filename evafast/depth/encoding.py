@@ -19,51 +19,44 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
-from evafast.errors import UsageError
+    check_choice("depth encoding", encoding, ENCODINGS)
 
 Encoding = Literal["minmax8", "metric16"]
 ENCODINGS: tuple[Encoding, ...] = ("minmax8", "metric16")
 
 _MILLIMETRES = 1000.0
-_LARGEST = 65535.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedDepth:
-    """Codes of a batch of depth maps, with what decoding needs.
-
-    Attributes
-    ----------
-    codes : Tensor, uint8 or uint16, (N, H, W)
-    low, high : Tensor, float32, (N,)
-        Smallest and largest depth of each image before encoding, in the estimator's unit.
-    encoding : {"minmax8", "metric16"}
-    metres_per_unit : float or None
-        Metres in one unit of depth; None for minmax8 of a model with unknown scale.
-    """
+    """Codes of a batch of depth maps, with what decoding needs."""
 
     codes: Tensor
+    """uint8 or uint16, (N, H, W)."""
     low: Tensor
+    """Smallest depth of each image before encoding, float32 (N,), in the estimator's unit."""
     high: Tensor
+    """The largest, likewise."""
     encoding: Encoding
     metres_per_unit: float | None = None
+    """Metres in one unit of depth; None for minmax8 of a model with unknown scale."""
 
 
 def check_encoding(encoding: str, metres_per_unit: float | None) -> None:
     """Raise `UsageError` if an encoding is unknown, or is metric16 for depth of unknown scale."""
+<<<<<<< HEAD
+    check_choice("depth encoding", encoding, ENCODINGS)
+=======
     if encoding not in ENCODINGS:
-        raise UsageError(
-            f"depth encoding: expected {' or '.join(ENCODINGS)}, got {encoding!r}; choose one"
-        )
+        raise refusal("depth encoding", " or ".join(ENCODINGS), repr(encoding), "choose one")
+>>>>>>> trim-depth
     if encoding == "metric16" and metres_per_unit is None:
         raise UsageError(
             "depth encoding: metric16 expected depth in metres, got a model of unknown scale; "
             "use minmax8, or a metric model such as nyu or kitti"
         )
     if metres_per_unit is not None and not metres_per_unit > 0:
-        raise UsageError(
-            f"metres per unit: expected a number > 0, got {metres_per_unit!r}; NYU: 10, KITTI: 80"
-        )
+        raise refusal("metres per unit", "a number > 0", metres_per_unit, "NYU: 10, KITTI: 80")
 
 
 def encode(
@@ -90,36 +83,26 @@ def encode(
     """
     check_encoding(encoding, metres_per_unit)
     if depth.ndim != 3 or depth.dtype != torch.float32 or not depth.numel():
-        raise UsageError(
-            f"depth: expected non-empty float32 (N, H, W), got {depth.dtype} "
-            f"{tuple(depth.shape)}; convert it"
-        )
+        got = f"{depth.dtype} {tuple(depth.shape)}"
+        raise refusal("depth", "non-empty float32 (N, H, W)", got, "convert it")
     low, high = torch.aminmax(depth.flatten(1), dim=1)
     if encoding == "minmax8":
-        codes = _minmax8(depth, low, high)
+        # A constant map divides 0 by 1; one with NaN or infinity has t = NaN, which becomes 0.
+        span = torch.where(high > low, high - low, 1.0)
+        t = (depth - low[:, None, None]).div_(span[:, None, None])
+        t.mul_(255.0).add_(0.5).floor_().nan_to_num_(0.0, 0.0, 0.0).clamp_(0, 255)
+        codes = t.to(torch.uint8)
     else:
         assert metres_per_unit is not None
-        codes = _metric16(depth, metres_per_unit)
+        # float64, because float32 does not represent every multiple of 0.5 mm below 65.5 m.
+        millimetres = depth.double().mul_(metres_per_unit * _MILLIMETRES)
+        millimetres.add_(0.5).floor_().clamp_(1.0, 65535.0)
+        measured = torch.isfinite(depth) & (depth > 0)
+        codes = torch.where(measured, millimetres, 0.0).to(torch.int32).to(torch.uint16)
     return EncodedDepth(
         codes=codes, low=low, high=high, encoding=cast(Encoding, encoding),
         metres_per_unit=metres_per_unit,
     )  # fmt: skip
-
-
-def _minmax8(depth: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    # A constant map divides 0 by 1; one with NaN or infinity has t = NaN, which becomes 0.
-    span = torch.where(high > low, high - low, 1.0)
-    t = (depth - low[:, None, None]).div_(span[:, None, None])
-    t.mul_(255.0).add_(0.5).floor_().nan_to_num_(0.0, 0.0, 0.0).clamp_(0, 255)
-    return t.to(torch.uint8)
-
-
-def _metric16(depth: Tensor, metres_per_unit: float) -> Tensor:
-    # float64, because float32 does not represent every multiple of 0.5 mm below 65.5 m.
-    millimetres = depth.double().mul_(metres_per_unit * _MILLIMETRES)
-    millimetres.add_(0.5).floor_().clamp_(1.0, _LARGEST)
-    measured = torch.isfinite(depth) & (depth > 0)
-    return torch.where(measured, millimetres, 0.0).to(torch.int32).to(torch.uint16)
 
 
 def decode(encoded: EncodedDepth) -> Tensor:

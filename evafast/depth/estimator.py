@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from evafast.depth.errors import refusal
 from evafast.depth.models import Kind, LoadOptions, Network, load_network, registered_key
-from evafast.errors import RunError, UsageError, quoted
+from evafast.errors import RunError, quoted
 from evafast.system.devices import resolve_device
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -22,41 +23,19 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 #: Images of 224 x 224 per pass through the network: enough to fill the device, within its memory.
 _PASS = {"cpu": 8, "cuda": 250}
 
-#: Depth input sizes are multiples of DenseDepth's stride.
-_MULTIPLE = 32
-
 
 @dataclass(frozen=True, kw_only=True)
 class DepthMaps:
-    """Depth of a batch.
-
-    Attributes
-    ----------
-    depth : Tensor, float32, (N, H, W)
-        In units of `DepthEstimator.metres_per_unit`, of `DepthEstimator.kind`.
-    finite : Tensor, bool, (N,)
-        Whether the network's output was finite; pass it to `check_finite` once it is on the host.
-    """
+    """Depth of a batch."""
 
     depth: Tensor
+    """float32 (N, H, W), in units of `DepthEstimator.metres_per_unit`, of its ``kind``."""
     finite: Tensor
+    """bool (N,): the network's output was finite; for `check_finite` once it is on the host."""
 
 
 def check_finite(finite: Tensor | np.ndarray, names: Sequence[str]) -> None:
-    """Refuse NaN or infinite depth.
-
-    Parameters
-    ----------
-    finite : Tensor or array, bool, (N,)
-        `DepthMaps.finite`, on the host.
-    names : sequence of str
-        Sample names, in the same order.
-
-    Raises
-    ------
-    RunError
-        If a depth map is not finite; names the first such sample.
-    """
+    """Raise `RunError` for the first sample whose `DepthMaps.finite`, on the host, is False."""
     bad = np.flatnonzero(~np.asarray(finite))
     if len(bad):
         raise RunError(
@@ -75,15 +54,12 @@ def cpu_computes_bf16() -> bool:
 def resolve_precision(precision: str, device: torch.device) -> tuple[str, torch.dtype]:
     """Return the name and dtype of a precision, with ``auto`` resolved for the device."""
     if precision != "auto" and precision not in _DTYPES:
-        raise UsageError(
-            f"precision: expected auto, fp32, bf16 or fp16, got {quoted(precision)}; use auto"
-        )
+        raise refusal("precision", "auto, fp32, bf16 or fp16", quoted(precision), "use auto")
     if precision == "fp16" and device.type == "cpu":
-        raise UsageError("precision: expected fp32 or bf16 on the CPU, got fp16; use auto")
-    if precision == "auto" and device.type == "cpu":
-        precision = "bf16" if cpu_computes_bf16() else "fp32"
-    elif precision == "auto":
-        bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        raise refusal("precision", "fp32 or bf16 on the CPU", "fp16", "use auto")
+    if precision == "auto":
+        on_cpu = device.type == "cpu"
+        bf16 = cpu_computes_bf16() if on_cpu else torch.cuda.is_bf16_supported(False)
         precision = "bf16" if bf16 else "fp32"
     return precision, _DTYPES[precision]
 
@@ -103,11 +79,8 @@ class DepthEstimator:
     def __init__(
         self, network: Network, *, name: str, options: LoadOptions, precision: str, input_size: int
     ) -> None:
-        if input_size < _MULTIPLE or input_size % _MULTIPLE:
-            raise UsageError(
-                f"depth input size: expected a multiple of {_MULTIPLE}, got {input_size}; use 224 "
-                "or 448"
-            )
+        if input_size < 32 or input_size % 32:
+            raise refusal("depth input size", "a multiple of 32", input_size, "use 224 or 448")
         self._network = network
         self._name, self._precision, self._input_size = name, precision, input_size
         self.device, self._dtype = options.device, options.dtype
@@ -210,27 +183,21 @@ class DepthEstimator:
         UsageError
             If the dtype, shape or device of the images does not fit.
         """
-        self._check(images)
-        if images.dtype == torch.uint8:
+        floating = images.is_floating_point()
+        known = images.ndim == 4 and (floating or images.dtype == torch.uint8)
+        if not known or images.shape[1 if floating else 3] != 3 or not images.numel():
+            expected = "non-empty uint8 (N, H, W, 3) or floating (N, 3, H, W)"
+            got = f"{images.dtype} {tuple(images.shape)}"
+            raise refusal("images", expected, got, "permute or convert them")
+        if images.device.type != self.device.type:
+            raise refusal("images", self.device, images.device, "use images.to(...)")
+        if not floating:
             images = images.permute(0, 3, 1, 2)
         size = self._network.size_for(images.shape[2], images.shape[3], self._input_size)
         count = max(_PASS[self.device.type] * 224 * 224 // (size[0] * size[1]), 2)
         passes = [self._run(part, size) for part in torch.split(images, count)]
         depth, finite = (torch.cat(parts) for parts in zip(*passes, strict=True))
         return DepthMaps(depth=depth, finite=finite)
-
-    def _check(self, images: Tensor) -> None:
-        floating = images.is_floating_point()
-        known = images.ndim == 4 and (floating or images.dtype == torch.uint8)
-        if not known or images.shape[1 if floating else 3] != 3 or not images.numel():
-            raise UsageError(
-                "images: expected non-empty uint8 (N, H, W, 3) or floating (N, 3, H, W), "
-                f"got {images.dtype} {tuple(images.shape)}; permute or convert them"
-            )
-        if images.device.type != self.device.type:
-            raise UsageError(
-                f"images: expected {self.device}, got {images.device}; use images.to(...)"
-            )
 
     def _run(self, images: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         n, own, floating = len(images), images.shape[2:], images.is_floating_point()
@@ -246,12 +213,10 @@ class DepthEstimator:
             images = images.float() * 255.0
         images = images.to(self._dtype).contiguous(memory_format=torch.channels_last)
         # fp32 means fp32 (no TF32), and deterministic algorithms keep runs repeatable.
-        with (
-            self._lock,
-            torch.backends.cudnn.flags(
-                enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-            ),
-        ):
+        exact = torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+        )
+        with self._lock, exact:
             depth, finite = self._network.run(images)
         depth = functional.interpolate(depth[:n, None], own, mode="bilinear", align_corners=False)
         return depth[:, 0], finite[:n]

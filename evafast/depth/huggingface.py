@@ -15,6 +15,7 @@ from typing import Any, cast, get_args
 import torch
 from torch import Tensor
 
+from evafast.depth.errors import refusal
 from evafast.depth.models import Kind, LoadOptions, fitted_size
 from evafast.errors import RunError, UsageError, quoted
 
@@ -25,30 +26,20 @@ _KINDS: dict[str, Kind] = {"dpt": "inverse", "glpn": "metric", "zoedepth": "metr
 class HuggingFaceNetwork:
     """An ``AutoModelForDepthEstimation``; implements `evafast.depth.models.Network`.
 
-    Parameters
-    ----------
-    model : str
-        ID or folder of a model, followed by ``@relative``, ``@inverse`` or ``@metric`` if its
-        config does not say what it predicts.
-    options : LoadOptions
-
-    Raises
-    ------
-    UsageError
-        If transformers is not installed, or the model is unavailable or of unknown kind.
+    The model is an ID or folder, followed by ``@relative``, ``@inverse`` or ``@metric`` if its
+    config does not say what it predicts.
     """
 
     def __init__(self, model: str, options: LoadOptions) -> None:
         label = quoted(f"hf:{model}")
         if options.inner_activation is not None or options.align_corners is not None:
-            raise UsageError(f"{label}: expected no DenseDepth variant, got one; omit the option")
+            raise refusal(label, "no DenseDepth variant", "one", "omit the option")
         try:
             from transformers import AutoConfig, AutoModelForDepthEstimation
             from transformers.image_processing_base import ImageProcessingMixin
         except ImportError as error:
-            raise UsageError(
-                f"{label}: expected transformers, got none installed; pip install 'evafast[hf]'"
-            ) from error
+            remedy = "pip install 'evafast[hf]'"
+            raise refusal(label, "transformers", "none installed", remedy) from error
         name, at, stated = model.rpartition("@")
         if not at or Path(model).is_dir():
             name, stated = model, ""
@@ -63,30 +54,26 @@ class HuggingFaceNetwork:
         except UsageError:
             raise
         except (OSError, ValueError, KeyError) as error:
-            text = " ".join(str(error).split())
-            raise UsageError(
-                f"{label}: expected a depth-estimation model with safetensors weights, got "
-                f"{quoted(text[:300])}; check the ID, or fetch it once without --offline"
-            ) from error
+            expected = "a depth-estimation model with safetensors weights"
+            got = quoted(" ".join(str(error).split())[:300])
+            remedy = "check the ID, or fetch it once without --offline"
+            raise refusal(label, expected, got, remedy) from error
         self.metres_per_unit = 1.0 if self.kind == "metric" else None
-        self._sha256 = _sha256(network.state_dict())
-        self._set_preprocessing(config, processor, label, options.device)
+        preprocessing = self._set_preprocessing(config, processor, label, options.device)
+        self._identity = {"sha256": _sha256(network.state_dict()), "config": preprocessing}
         self._dtype = options.dtype
         network = network.to(options.device, self._dtype, memory_format=torch.channels_last).eval()
         self._network = torch.compile(network, dynamic=False) if options.compile else network
 
     def _set_preprocessing(
         self, config: Any, processor: dict[str, Any], label: str, device: torch.device
-    ) -> None:
-        normalise = processor.get("do_normalize", "image_mean" in processor)
-        mean = processor.get("image_mean", [0.0] * 3) if normalise else [0.0] * 3
-        std = processor.get("image_std", [1.0] * 3) if normalise else [1.0] * 3
-        means, stds = torch.tensor(mean).float(), torch.tensor(std).float()
+    ) -> dict[str, Any]:
+        normal = processor if processor.get("do_normalize", "image_mean" in processor) else {}
+        means = torch.tensor(normal.get("image_mean", [0.0] * 3)).float()
+        stds = torch.tensor(normal.get("image_std", [1.0] * 3)).float()
         if means.shape != (3,) or stds.shape != (3,) or not bool((stds > 0).all()):
-            raise UsageError(
-                f"{label}: expected image_mean and image_std of 3 channels, got others; use a "
-                "model for RGB"
-            )
+            expected = "image_mean and image_std of 3 channels"
+            raise refusal(label, expected, "others", "use a model for RGB")
         # Once, because a copy in every batch would synchronise with the device.
         self._mean = means.to(device)[:, None, None]
         self._std = stds.to(device)[:, None, None]
@@ -95,21 +82,14 @@ class HuggingFaceNetwork:
         backbone = getattr(config, "backbone_config", None)
         patch = getattr(config, "patch_size", None) or getattr(backbone, "patch_size", None) or 1
         multiple = processor.get("ensure_multiple_of") or processor.get("size_divisor") or 1
-        self._multiple = math.lcm(int(patch), int(multiple))
-        if self._multiple == 1:
-            self._multiple = 32
+        common = math.lcm(int(patch), int(multiple))
+        self._multiple = common if common > 1 else 32
+        figures = {"rescale": self._rescale, "multiple": self._multiple}
+        return {"mean": means.tolist(), "std": stds.tolist(), **figures}
 
     def identity(self) -> dict[str, Any]:
         """Return the SHA-256 of all tensors by name, and the preprocessing."""
-        return {
-            "sha256": self._sha256,
-            "config": {
-                "mean": self._mean.flatten().tolist(),
-                "std": self._std.flatten().tolist(),
-                "rescale": self._rescale,
-                "multiple": self._multiple,
-            },
-        }
+        return self._identity
 
     def size_for(self, height: int, width: int, input_size: int) -> tuple[int, int]:
         """Return sides that suit the model's patches, the shorter one about ``input_size``."""
@@ -132,19 +112,16 @@ class HuggingFaceNetwork:
 def _kind(config: Any, stated: str, label: str) -> Kind:
     if stated:
         if stated not in get_args(Kind):
-            raise UsageError(
-                f"{label}: expected @relative, @inverse or @metric, got {quoted('@' + stated)}; "
-                "use one of these"
-            )
+            expected = "@relative, @inverse or @metric"
+            raise refusal(label, expected, quoted("@" + stated), "use one of these")
         return cast(Kind, stated)
     if config.model_type == "depth_anything":
         return "metric" if config.depth_estimation_type == "metric" else "inverse"
     if config.model_type in _KINDS:
         return _KINDS[config.model_type]
-    raise UsageError(
-        f"{label}: expected a model of known kind ({', '.join(sorted(_KINDS))}, depth_anything), "
-        f"got {quoted(config.model_type)}; append @relative, @inverse or @metric to the ID"
-    )
+    expected = f"a model of known kind ({', '.join(sorted(_KINDS))}, depth_anything)"
+    remedy = "append @relative, @inverse or @metric to the ID"
+    raise refusal(label, expected, quoted(config.model_type), remedy)
 
 
 def _sha256(state: dict[str, Tensor]) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from evafast.errors import RunError, UsageError, quoted
+from evafast.depth.errors import refusal
+from evafast.errors import RunError, quoted
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
@@ -21,10 +22,8 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
             with Image.open(path) as image:
                 return np.array(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning) as error:
-        text = " ".join(str(error).split())
-        raise UsageError(
-            f"{quoted(path)}: expected an image, got {quoted(text)}; omit or replace it"
-        ) from error
+        text = quoted(" ".join(str(error).split()))
+        raise refusal(quoted(path), "an image", text, "omit or replace it") from error
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
@@ -43,14 +42,10 @@ def write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> Non
 
 
 def colorize_depth(depth: NDArray[np.floating], kind: str = "relative") -> NDArray[np.uint8]:
-    """Return depth as RGB, uint8 (H, W, 3): near is bright, far is dark (inferno).
+    """Return float depth (H, W) as uint8 RGB (H, W, 3): near is bright, far is dark (inferno).
 
-    Parameters
-    ----------
-    depth : array, float, (H, W)
-        Any scale: the map's own range becomes the whole colour map.
-    kind : {"relative", "inverse", "metric"}
-        `DepthEstimator.kind`: larger is nearer in inverse depth only.
+    The map's own range becomes the whole colour map. ``kind`` is `DepthEstimator.kind`: larger is
+    nearer in inverse depth only.
     """
     nearness = depth if kind == "inverse" else -depth
     low, high = float(nearness.min()), float(nearness.max())

@@ -29,19 +29,13 @@ _MAX_ASPECT = 4
 
 
 class Network(Protocol):
-    """A depth model on a device.
-
-    Attributes
-    ----------
-    kind : {"relative", "inverse", "metric"}
-        relative: depth in [0.01, 1], larger is farther. inverse: 1 / depth up to an unknown scale
-        and shift, larger is nearer. metric: metres.
-    metres_per_unit : float or None
-        Metres in one unit of depth, None if unknown.
-    """
+    """A depth model on a device."""
 
     kind: Kind
+    """relative: depth in [0.01, 1], larger is farther. inverse: 1 / depth up to an unknown scale
+    and shift, larger is nearer. metric: metres."""
     metres_per_unit: float | None
+    """Metres in one unit of depth, None if unknown."""
 
     def identity(self) -> dict[str, Any]:
         """Return JSON-able values that distinguish this model from any other."""
@@ -55,14 +49,7 @@ class Network(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class LoadOptions:
-    """How to load a model; see `DepthEstimator.load` for the rest.
-
-    Attributes
-    ----------
-    device : torch.device
-    dtype : torch.dtype
-        Of weights and activations.
-    """
+    """How to load a model (see `DepthEstimator.load`); weights and activations have ``dtype``."""
 
     device: torch.device
     dtype: torch.dtype
@@ -93,16 +80,9 @@ def model_names() -> str:
 
 
 def fitted_size(height: int, width: int, shorter: int, multiple: int = 32) -> tuple[int, int]:
-    """Return the (height, width) at which a network sees an image.
+    """Return the (height, width), multiples of ``multiple``, at which a network sees an image.
 
-    Parameters
-    ----------
-    height, width : int
-        Of the image.
-    shorter : int
-        Target for the shorter side.
-    multiple : int
-        Both sides are rounded to it, which may change the aspect ratio slightly.
+    Rounding may change the aspect ratio slightly; ``shorter`` is the target for the shorter side.
     """
     scale = shorter / min(height, width)
     sides = (min(side * scale, _MAX_ASPECT * shorter) for side in (height, width))

@@ -1,1 +1,1 @@
-"""Looking at a finished dataset: statistics, previews, verification and repair."""
+"""Inspecting a finished dataset: statistics, previews, verification and repair."""

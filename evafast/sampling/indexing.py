@@ -7,20 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def checked_indices(which: int | slice | ArrayLike, count: int, name: str) -> NDArray[np.int64]:
-    """Return indices into `count` items as int64, shape (n,); negative ones count from the end.
+    """Return indices into `count` items, shape (n,); negative ones count from the end.
 
-    Parameters
-    ----------
-    which : int, slice or array_like of int, shape (n,)
-    count : int
-        Number of items.
-    name : str
-        What to call the index in errors.
-
-    Raises
-    ------
-    IndexError
-        If an index is out of range or not an integer (bool is not).
+    Raise `IndexError`, with `name`, if one is out of range or not an integer (bool is not).
     """
     if isinstance(which, slice):
         return np.arange(*which.indices(count), dtype=np.int64)

@@ -1,10 +1,7 @@
 """Philox-4x32-10: random numbers as a pure function of (counter, key).
 
-A counter-based generator has no state: sample 123,456 draws the same numbers whether it is made
-first, last, alone, in a batch of 4,096 or on another machine.
+It has no state: a sample draws the same numbers in any batch, in any order, on any machine.
 
-References
-----------
 J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3",
 SC 2011. The tests use the known-answer vectors published with it (Random123).
 """
@@ -14,8 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-PLACEMENT_STREAM, ORDER_STREAM = 0, 1
-"""Values of counter word 2: independent streams of one seed."""
+PLACEMENT_STREAM, ORDER_STREAM = 0, 1  # counter word 2: independent streams of one seed
 
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 _WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -24,36 +20,22 @@ _HALF = np.uint64(32)
 
 
 def philox4x32(
-    counter: tuple[NDArray[np.uint64] | int, ...], key: tuple[int, int], rounds: int = 10
+    counter: tuple[NDArray[np.integer] | int, ...], key: tuple[int, int]
 ) -> tuple[NDArray[np.uint64], ...]:
-    """Return four 32-bit random words for each counter.
+    """Return four 32-bit random words for each counter, of the counters' broadcast shape.
 
-    Parameters
-    ----------
-    counter : tuple of four
-        Words 0 to 3 of the counters, lowest first: integers or arrays of one shape, each in
-        0 to 2**32-1.
-    key : tuple of two int
-        The two 32-bit words of the key, lowest first.
-    rounds : int
-        Rounds of the generator; 10 is standard.
-
-    Returns
-    -------
-    tuple of four ndarray of uint64
-        Words in 0 to 2**32-1, of the counters' broadcast shape.
+    A counter is four words in 0 to 2**32-1, lowest first: integers or arrays. A key is two.
     """
     x0, x1, x2, x3 = np.broadcast_arrays(*(np.asarray(word, dtype=np.uint64) for word in counter))
     k0, k1 = key
-    for _ in range(rounds):
+    for _ in range(10):
         product0 = x0 * _MULTIPLIERS[0]
         product1 = x2 * _MULTIPLIERS[1]
         x0 = (product1 >> _HALF) ^ x1 ^ np.uint64(k0)
         x1 = product1 & _LOW
         x2 = (product0 >> _HALF) ^ x3 ^ np.uint64(k1)
         x3 = product0 & _LOW
-        k0 = (k0 + _WEYL[0]) & 0xFFFFFFFF
-        k1 = (k1 + _WEYL[1]) & 0xFFFFFFFF
+        k0, k1 = (k0 + _WEYL[0]) & 0xFFFFFFFF, (k1 + _WEYL[1]) & 0xFFFFFFFF
     return x0, x1, x2, x3
 
 
@@ -63,8 +45,5 @@ def key_of_seed(seed: int) -> tuple[int, int]:
 
 
 def below(word: NDArray[np.uint64], bound: NDArray[np.int64] | int) -> NDArray[np.int64]:
-    """Map 32-bit random words to 0 to ``bound - 1`` by multiply and shift.
-
-    The bias of any value is at most ``bound / 2**32`` (one part in 19 million at bound 225).
-    """
+    """Map 32-bit random words to 0 to ``bound - 1``, with a bias of at most ``bound / 2**32``."""
     return ((word * np.asarray(bound, dtype=np.uint64)) >> _HALF).astype(np.int64)

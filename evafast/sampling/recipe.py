@@ -1,20 +1,21 @@
 """Recipe: sample index -> background, foreground and where to paste it.
 
-A sample is a pure function of ``(recipe, index)``. The index is row-major over
-``(background, foreground, placement)``. The position is drawn by Philox with the seed as key and
-the index as counter, so any sample can be made alone, in any order, on any machine.
+The index is row-major over ``(background, foreground, placement)``. The position is drawn by Philox
+with the seed as key and the index as counter, so any sample can be made alone, in any order, on any
+machine.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evafast.errors import UsageError
+from evafast.errors import UsageError, check_range, check_seed
 from evafast.sampling.indexing import checked_indices
 from evafast.sampling.permutation import ShuffledOrder
 from evafast.sampling.philox import PLACEMENT_STREAM, below, key_of_seed, philox4x32
@@ -97,21 +98,16 @@ class Recipe:
         sizes = np.array(self.foreground_sizes, dtype=np.int64).reshape(-1, 2)
         sizes.setflags(write=False)
         object.__setattr__(self, "foreground_sizes", sizes)
-        samples = self.background_count * len(sizes) * self.placements
-        for name, value in (
-            ("backgrounds", self.background_count),
-            ("foregrounds", len(sizes)),
-            ("placements", self.placements),
-        ):
-            if value < 1:
-                raise UsageError(f"{name}: expected at least 1, got {value}; give more")
+        counts = self.background_count, len(sizes), self.placements
+        for name, count in zip(("backgrounds", "foregrounds", "placements"), counts, strict=True):
+            check_range(name, count, 1)
+        samples = math.prod(counts)
         if self.placements >= 2**31 or samples >= 2**62:
             raise UsageError(
                 f"placements: expected fewer than 2**31, and 2**62 samples in all, got "
                 f"{self.placements:,} and {samples:,}; lower them"
             )
-        if not 0 <= self.seed < 2**64:
-            raise UsageError(f"seed: expected 0 to 2**64-1, got {self.seed}; choose another")
+        check_seed(self.seed)
         if sizes.min() < 1 or sizes.max() > self.canvas:
             raise UsageError(
                 f"foreground size: expected 1 to {self.canvas} px (the canvas), got "
@@ -130,16 +126,12 @@ class Recipe:
         )
 
     def __len__(self) -> int:
-        return self.background_count * len(self._sizes) * self.placements
+        return self.background_count * self.foreground_count * self.placements
 
     @property
     def foreground_count(self) -> int:
         """Number of foregrounds, mirrors included."""
-        return len(self._sizes)
-
-    @property
-    def _sizes(self) -> NDArray[np.int64]:
-        return cast(NDArray[np.int64], self.foreground_sizes)
+        return len(np.asarray(self.foreground_sizes))
 
     @cached_property
     def order(self) -> ShuffledOrder:
@@ -156,13 +148,11 @@ class Recipe:
         """
         index = checked_indices(which, len(self), "recipe index")
         pair, placement = np.divmod(index, self.placements)
-        background, foreground = np.divmod(pair, len(self._sizes))
-        height, width = self._sizes[foreground].T
+        background, foreground = np.divmod(pair, self.foreground_count)
+        height, width = np.asarray(self.foreground_sizes)[foreground].T
         words = index.astype(np.uint64)
-        x, y, _, _ = philox4x32(
-            (words & np.uint64(0xFFFFFFFF), words >> np.uint64(32), PLACEMENT_STREAM, 0),
-            key_of_seed(self.seed),
-        )
+        key = key_of_seed(self.seed)
+        x, y, _, _ = philox4x32((words & 0xFFFFFFFF, words >> 32, PLACEMENT_STREAM, 0), key)
         return Placements(
             index=index,
             background=background.astype(np.int32),

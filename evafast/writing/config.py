@@ -9,7 +9,7 @@ from evafast.assets.preprocess import AssetConfig
 from evafast.compositing.pixel import MASKS
 from evafast.dataset.codec import Codec
 from evafast.dataset.formats import FORMATS
-from evafast.errors import UsageError
+from evafast.errors import UsageError, check_choice, check_range, check_seed
 from evafast.system.threads import usable_cores
 
 DEPTH_ENCODINGS = ("minmax8", "metric16")
@@ -59,11 +59,6 @@ class GenerateConfig:
         Samples per shard: the unit of writing and resuming.
     quiet : bool
         Print errors only.
-
-    Raises
-    ------
-    UsageError
-        If an option is out of range.
     """
 
     backgrounds: Path | None = None
@@ -94,27 +89,16 @@ class GenerateConfig:
                 "backgrounds, foregrounds: expected both folders or neither, got one; give the "
                 "other, or none for the built-in pack"
             )
-        for name, value, choices in (
-            ("layout", self.layout, tuple(FORMATS)),
-            ("mask", self.mask, MASKS),
-            ("depth encoding", self.depth_encoding, DEPTH_ENCODINGS),
-        ):
-            if value not in choices:
-                raise UsageError(
-                    f"{name}: expected {', '.join(choices)}, got {value!r}; choose one"
-                )
-        for name, number, least in (
-            ("placements", self.placements, 1),
-            ("samples per shard", self.samples_per_shard, 1),
-            ("workers", self.workers, 0),
-            ("limit", 1 if self.limit is None else self.limit, 1),
-            ("batch size", 1 if self.batch_size is None else self.batch_size, 1),
-            ("depth input", self.depth_input, 32),
-        ):
-            if number < least:
-                raise UsageError(f"{name}: expected at least {least}, got {number}; raise it")
-        if not 0 <= self.seed < 2**64:
-            raise UsageError(f"seed: expected 0 to 2**64-1, got {self.seed}; choose another")
+        check_choice("layout", self.layout, FORMATS)
+        check_choice("mask", self.mask, MASKS)
+        check_choice("depth encoding", self.depth_encoding, DEPTH_ENCODINGS)
+        check_range("placements", self.placements, 1)
+        check_range("samples per shard", self.samples_per_shard, 1)
+        check_range("workers", self.workers, 0)
+        check_range("limit", 1 if self.limit is None else self.limit, 1)
+        check_range("batch size", 1 if self.batch_size is None else self.batch_size, 1)
+        check_range("depth input", self.depth_input, 32)
+        check_seed(self.seed)
 
     @property
     def encoder_threads(self) -> int:

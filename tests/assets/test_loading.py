@@ -149,7 +149,7 @@ def test_folders_without_usable_images_are_an_error(pictures):
         load(pictures)
     with pytest.raises(UsageError, match="which does not exist"):
         Bank.from_folders(pictures / "no", pictures / "fg")
-    with pytest.raises(UsageError, match="got the file"):
+    with pytest.raises(UsageError, match="which is a file; give its folder"):
         Bank.from_folders(pictures / "fg" / "good.png", pictures / "fg")
 
 

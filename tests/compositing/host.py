@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from evafast.compositing.backends.cupy_cuda import LAUNCH, OPTIONS, SOURCE, TILE
-from evafast.compositing.device_bank import PackedBank
+from evafast.compositing.cuda import PackedBank
 
 KERNEL = Path(__file__).with_name("host_kernel.cpp")
 COMPILER = shutil.which("g++")

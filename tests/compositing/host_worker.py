@@ -16,7 +16,7 @@ from host import launch_of
 from shapes import edge_placements, odd_bank, real_like_bank, reference
 
 from evafast.compositing.backends.cupy_cuda import ALIGNED, ANY, LAUNCH, kernel_for
-from evafast.compositing.device_bank import fill_rows, pack_bank
+from evafast.compositing.cuda import fill_rows, pack_bank
 
 POISON = 0xA5
 

@@ -14,7 +14,7 @@ from numba import config, cuda
 from shapes import edge_placements, odd_bank, reference
 
 from evafast.compositing.backends.numba_cuda import prepare
-from evafast.compositing.device_bank import fill_rows, pack_bank
+from evafast.compositing.cuda import PackedBank, fill_rows, pack_bank
 
 POISON = 0xA5
 CASES = [  # canvas, offset of the outputs in bytes, placements
@@ -45,8 +45,8 @@ def main() -> None:
         image = _poisoned((count, canvas, canvas, 3), offset)
         mask = _poisoned((count, canvas, canvas), offset)
         kernel, _, arguments = prepare(
-            pack_bank(bank).to(torch.device("cpu")), torch.from_numpy(rows), image, mask,
-            binary=binary,
+            PackedBank(*map(torch.from_numpy, pack_bank(bank))), torch.from_numpy(rows), image,
+            mask, binary=binary,
         )  # fmt: skip
         words.add(arguments[0].dtype)
         kernel[(2, 2), 16](*(a.numpy() if isinstance(a, torch.Tensor) else a for a in arguments))

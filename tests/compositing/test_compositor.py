@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pictures import cutout, photograph
 from shapes import edge_placements, odd_bank
 
-from evafast import Compositor, Recipe, UsageError, composite
+from evafast import Bank, Compositor, Recipe, UsageError, composite
 from evafast.compositing import Composite
 
 
@@ -61,6 +62,13 @@ def test_the_last_position_that_fits(bank):
         beyond = replace(flush, **{column: getattr(flush, column) + np.int32(1)})
         with pytest.raises(UsageError, match=rf"placements\.{column}\[0\]: expected 0 to "):
             composite(bank, beyond)
+
+
+def test_a_foreground_larger_than_the_canvas_fits_nowhere():
+    bank = Bank.from_arrays([photograph(8, 0)], [cutout(12, 4, 0)])
+    too_wide = Recipe(background_count=1, foreground_sizes=bank.foreground_sizes, canvas=16)[:1]
+    with pytest.raises(UsageError, match=r"placements\.left\[0\]: expected 0 to -4, got"):
+        composite(bank, too_wide)
 
 
 def test_bad_placement_dtype(bank):

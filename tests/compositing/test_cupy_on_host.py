@@ -2,7 +2,7 @@
 
 A fake CuPy compiles over.cu with g++ and runs it lane by lane; torch's CUDA calls are fakes too.
 Under test is everything from `Compositor.__call__` to the launch: the struct, the grid, the choice
-of kernel, the stream and the ring of buffers.
+of kernel, the stream and the upload.
 """
 
 from __future__ import annotations
@@ -21,25 +21,12 @@ from shapes import edge_placements, odd_bank, reference
 
 from evafast import Compositor, RunError
 from evafast.compositing import compositor as compositor_module
-from evafast.compositing import device_bank
 from evafast.compositing.backends import cupy_cuda
-from evafast.compositing.device_bank import fill_rows, pack_bank
+from evafast.compositing.cuda import fill_rows, pack_bank
 from evafast.compositing.dispatch import BackendChoice
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="g++ is not installed")
 TORCH_STREAM = types.SimpleNamespace(cuda_stream=77, __cuda_stream__=lambda: (0, 77))
-
-
-class Event:
-    """An event that is always done; counts the waits."""
-
-    waits = 0
-
-    def synchronize(self):
-        Event.waits += 1
-
-    def record(self, stream):
-        assert stream is TORCH_STREAM
 
 
 class Kernel:
@@ -108,12 +95,11 @@ def cupy(monkeypatch, library):
     fake.RawModule = RawModule
     fake.cuda = types.SimpleNamespace(Device=lambda index: contextlib.nullcontext(), Stream=Stream)
     monkeypatch.setitem(sys.modules, "cupy", fake)
-    Kernel.launches, Stream.current, Event.waits = [], [], 0
+    Kernel.launches, Stream.current = [], []
     empty = torch.empty
     monkeypatch.setattr(torch, "empty", lambda *a, pin_memory=False, **k: empty(*a, **k))
     properties = types.SimpleNamespace(multi_processor_count=2)
     for name, value in (
-        ("Event", Event),
         ("device", lambda device: contextlib.nullcontext()),
         ("current_stream", lambda device: TORCH_STREAM),
         ("get_device_capability", lambda device: (9, 0)),
@@ -132,7 +118,7 @@ def test_composite(cupy, canvas, kernel):
     bank = odd_bank(canvas)
     every = edge_placements(bank)
     compositor = Compositor(bank)
-    for step in range(device_bank.RING_SIZE + 4):
+    for step in range(4):
         placements = every[step : step + 5]
         out = compositor.allocate(5)
         out.image.fill_(0xA5)
@@ -145,14 +131,13 @@ def test_composite(cupy, canvas, kernel):
     tiles = 5 * -(-canvas * canvas // 512)
     blocks = 2 * cupy_cuda.BLOCKS_PER_MULTIPROCESSOR[kernel]
     assert {grid for _, grid in Kernel.launches} == {min(-(-tiles // 8), blocks)}
-    assert Event.waits == device_bank.RING_SIZE + 4  # before each buffer is overwritten
     assert Stream.current == []
 
 
-def test_a_batch_larger_than_a_buffer(cupy):
+def test_a_large_batch_of_tiny_samples(cupy):
     bank = odd_bank(1)
     one = edge_placements(bank)[:1]
-    count = device_bank.RING_ROWS + 800
+    count = 9000
     many = replace(one, **{k: np.repeat(getattr(one, k), count) for k in one.__dataclass_fields__})
     made = Compositor(bank, mask="binary")(many)
     image, mask = reference(bank, one, binary=True)

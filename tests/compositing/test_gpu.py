@@ -74,7 +74,7 @@ def test_small_every_coverage_and_colour(backend):
 
 
 def test_two_streams_and_many_batches_in_flight(backend):
-    """More batches than pinned buffers, alternating between two streams, without a wait."""
+    """Many batches, alternating between two streams, without a wait."""
     bank = real_like_bank(224)
     recipe = Recipe.for_bank(bank, placements=50, seed=1)
     compositor = Compositor(bank, backend=backend, device="cuda")

@@ -1,4 +1,4 @@
-"""Reading back: every layout gives the batches that the pipeline gives live."""
+"""Reading back: every format gives the batches that the pipeline gives live."""
 
 from itertools import chain
 

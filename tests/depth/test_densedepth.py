@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_network import SMALL, random_network
 
-from evafast.depth.densedepth.folded import FoldedDenseDepth
+from evafast.depth.densedepth.inference import folded
 from evafast.depth.densedepth.network import DenseDepth, DenseDepthConfig, relative_depth
 from evafast.errors import UsageError
 
@@ -90,7 +90,7 @@ def test_folding_keeps_the_function(final_relu, inner, align):
     images = torch.rand(2, 3, 64, 96)
     with torch.no_grad():
         expected = model(images)
-        got = FoldedDenseDepth(model)(images * 255)
+        got = folded(model)(images * 255)
     # Folding reorders float32 sums; a wrong scale, shift or slice costs 1e-2 and more.
     torch.testing.assert_close(got, expected, rtol=0, atol=2e-5 * float(expected.abs().max()))
 
@@ -99,7 +99,7 @@ def test_folding_in_bf16_stays_near(network):
     images = torch.randint(0, 256, (2, 3, 64, 96)).float()
     with torch.no_grad():
         expected = network(images / 255)
-        got = FoldedDenseDepth(network, torch.bfloat16)(images.bfloat16())
+        got = folded(network, torch.bfloat16)(images.bfloat16())
     assert got.dtype == torch.float32
     # bf16 has 8 bits of mantissa; errors of a dozen layers add up to some per cent of the spread.
     assert float((got - expected).square().mean().sqrt() / expected.std()) < 0.05

@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from evafast.depth.estimator import DepthMaps
-from evafast.depth.evaluation import EIGEN_CROP, evaluate, predict_metres
-from evafast.depth.metrics import DepthErrors
+from evafast.depth.evaluation import EIGEN_CROP, DepthErrors, evaluate, predict_metres
 from evafast.errors import RunError, UsageError
 
 
@@ -42,15 +41,14 @@ def test_batching_does_not_matter():
     generator = torch.Generator().manual_seed(0)
     prediction, truth = 0.1 + torch.rand(2, 7, 1, 5, 6, generator=generator)
     truth[2, 0, 1:] = 0
-    valid = torch.rand(7, 1, 5, 6, generator=generator) < 0.8
     whole, parts = DepthErrors(), DepthErrors()
-    whole.add(prediction, truth, valid)
+    whole.add(prediction, truth)
     for part in (slice(0, 3), slice(3, 7)):
-        parts.add(prediction[part], truth[part], valid[part])
+        parts.add(prediction[part], truth[part])
     assert len(parts) == len(whole) == 7
     assert parts.pooled() == whole.pooled()
     assert parts.per_image() == whole.per_image()
-    assert whole.pooled().pixels == int((valid & (truth > 0)).sum())
+    assert whole.pooled().pixels == int((truth > 0).sum())
 
 
 def test_swapped_arguments_show():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from commands import run, tree
 
-from evafast import Bank, Compositor, DepthEstimator, Pipeline, Recipe, open_dataset
+from evafast import Compositor, DepthEstimator, Pipeline, Recipe, open_dataset
 from evafast.depth import DenseDepth, DenseDepthConfig, save_safetensors
 
 pytestmark = [

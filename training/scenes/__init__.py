@@ -1,7 +1,7 @@
-"""Procedural scenes with true depth, by seed: rooms, streets, landscapes, and cut-out objects.
+"""Procedural scenes with true depth, by seed: rooms, streets, landscapes, and single objects.
 
-``scene(seed)`` and ``thing(seed)`` are the whole interface; importing this package compiles
-nothing yet, the first picture does (about half a minute, kept on disk afterwards).
+``scene(seed)`` and ``thing(seed)`` are the interface. The first image compiles the renderer: half
+a minute, cached on disk. ``python -m training.scenes`` makes and verifies the built-in pack.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class CutOut:
-    """A rendered object before nothing.
+    """A rendered object without a background.
 
     Attributes
     ----------
     rgba : ndarray of uint8, shape (side, side, 4)
         sRGB with straight alpha.
     relief : ndarray of float32, shape (side, side)
-        Depth of the surface behind its middle plane, as a share of what one picture side spans at
-        that plane (so an object as wide as the picture and half as deep runs -0.25..0.25); NaN
-        where the pixel's centre misses the object.
+        Depth behind the object's middle plane, as a share of the image's width at that plane: an
+        object as wide as the image and half as deep has -0.25..0.25. NaN where the pixel's centre
+        misses the object.
     kind : str
         One of ``THINGS``.
     """
@@ -80,13 +80,13 @@ def scene(
     Parameters
     ----------
     seed : int
-        Any number from 0; the same seed and style give the same scene at any size.
+        At least 0; the same seed and style give the same scene at any size.
     style : str, optional
-        One of ``STYLES``; drawn from the seed if not given.
+        One of ``STYLES``; drawn from the seed by default.
     width, height : int
         Pixels.
     samples, occlusion : int
-        Rays a pixel, and rays a sample that feel for near surfaces; see :func:`render.expose`.
+        Rays per pixel, and ambient occlusion rays per sample; see `render.expose`.
 
     Returns
     -------
@@ -95,10 +95,10 @@ def scene(
     Raises
     ------
     UsageError
-        For a style that is not known or a seed below 0.
+        If the style is unknown or the seed is below 0.
     """
     if seed < 0:
-        raise UsageError(f"seed: expected 0 or more, got {seed}; choose another")
+        raise UsageError(f"seed: expected at least 0, got {seed}; choose another")
     if style is not None and style not in STYLES:
         raise UsageError(
             f"style: expected one of {', '.join(STYLES)}, got {style!r}; choose one of these"
@@ -124,18 +124,18 @@ def scene(
 
 
 def thing(seed: int, kind: str | None = None, *, side: int = 256, samples: int = 16) -> CutOut:
-    """Render the object of a seed before nothing.
+    """Render the object of a seed without a background.
 
     Parameters
     ----------
     seed : int
-        Any number from 0.
+        At least 0.
     kind : str, optional
-        One of ``THINGS``; drawn from the seed if not given.
+        One of ``THINGS``; drawn from the seed by default.
     side : int
-        Pixels a side.
+        Side in pixels.
     samples : int
-        Rays a pixel; coverage has as many steps.
+        Rays per pixel; coverage has as many levels.
 
     Returns
     -------
@@ -144,10 +144,10 @@ def thing(seed: int, kind: str | None = None, *, side: int = 256, samples: int =
     Raises
     ------
     UsageError
-        For a kind that is not known or a seed below 0.
+        If the kind is unknown or the seed is below 0.
     """
     if seed < 0:
-        raise UsageError(f"seed: expected 0 or more, got {seed}; choose another")
+        raise UsageError(f"seed: expected at least 0, got {seed}; choose another")
     if kind is not None and kind not in MAKERS:
         raise UsageError(
             f"kind: expected one of {', '.join(THINGS)}, got {kind!r}; choose one of these"
@@ -173,7 +173,7 @@ def thing(seed: int, kind: str | None = None, *, side: int = 256, samples: int =
         float(centre[1] - away * np.cos(lift)),
         float(centre[2] - away * np.sin(lift)),
     )
-    # the bounding ball is loose: look once, small, and narrow the view to what is there
+    # the bounding ball is loose: render once at 64 px and narrow the view to what is visible
     _, rough = expose(world, Camera(place=place, pitch=pitch, view=view), 64, 64, 1, 0)
     rows, columns = np.nonzero(rough < 900)
     if len(rows):

@@ -1,53 +1,89 @@
-"""``python -m training.scenes make OUT | verify [DIR] | sheet FILE``: the command of the pack.
-
-``make`` renders the pack anew (some minutes), ``verify`` checks stored files against their sums,
-``sheet`` draws the contact sheet that the README shows.
-"""
+"""``python -m training.scenes make OUT | verify [DIR] | sheet FILE``: the built-in pack."""
 
 from __future__ import annotations
 
-import argparse
-import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import tyro
+
 from evafast.builtin import pack_folders
-from evafast.errors import EvafastError, UsageError
+from evafast.system.cli import parse
+from evafast.system.console import Console, run_command
 from training.scenes import pack
+from training.scenes.sheet import contact_sheet
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns the exit code (0 done, 1 failed, 2 wrong usage)."""
-    parser = argparse.ArgumentParser(prog="python -m training.scenes", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    make = commands.add_parser("make", help="render the pack into a new folder")
-    make.add_argument("out", type=Path, metavar="OUT")
-    verify = commands.add_parser("verify", help="check the installed pack, or one in DIR")
-    verify.add_argument("folder", type=Path, nargs="?", metavar="DIR")
-    sheet = commands.add_parser("sheet", help="draw a contact sheet of the installed pack (JPEG)")
-    sheet.add_argument("out", type=Path, metavar="FILE")
-    args = parser.parse_args(argv)
-    try:
-        if args.command == "make":
-            total = len(pack.items())
-            for done, item in enumerate(pack.make(args.out), start=1):
-                print(f"\r{done}/{total} {item.name:<40}", end="", flush=True)
-            print(f"\n{total} pictures in {args.out}")
-        elif args.command == "verify":
-            if args.folder is not None:
-                count = pack.verify(args.folder)
-            else:
-                with pack_folders() as (backgrounds, _):
-                    count = pack.verify(backgrounds.parent)
-            print(f"{count} files as recorded")
+@dataclass(frozen=True, kw_only=True)
+class Make:
+    """Render the pack, which takes some minutes.
+
+    Attributes
+    ----------
+    out : Path
+        New or empty folder.
+    """
+
+    out: tyro.conf.Positional[Path]
+
+    def run(self) -> None:
+        """Run the command."""
+        with Console().progress("pack", len(pack.items()), unit="images") as bar:
+            for _ in pack.make(self.out):
+                bar.update(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verify:
+    """Check the files of a pack against their hashes.
+
+    Attributes
+    ----------
+    folder : Path or None
+        A pack (default: the installed one).
+    """
+
+    folder: tyro.conf.Positional[Path | None] = None
+
+    def run(self) -> None:
+        """Run the command."""
+        if self.folder is not None:
+            count = pack.verify(self.folder)
         else:
-            from training.scenes.sheet import contact_sheet
+            with pack_folders() as (backgrounds, _):
+                count = pack.verify(backgrounds.parent)
+        print(f"{count} files as recorded")
 
-            contact_sheet().save(args.out, "JPEG", quality=82, optimize=True)
-    except EvafastError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
-    return 0
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """Draw a contact sheet of the installed pack.
+
+    Attributes
+    ----------
+    out : Path
+        JPEG file.
+    """
+
+    out: tyro.conf.Positional[Path]
+
+    def run(self) -> None:
+        """Run the command."""
+        contact_sheet().save(self.out, "JPEG", quality=82, optimize=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+
+    def command() -> None:
+        parse(
+            Make | Verify | Sheet, arguments, prog="python -m training.scenes",
+            description="Make, verify or show the built-in pack.",
+        ).run()  # fmt: skip
+
+    return run_command(command)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,7 +1,7 @@
 """Lamps, books, balls, gems, candles, clocks, presents, instruments.
 
-Every maker takes the builder and leaves an object standing on z = 0 about the origin, within
-about a metre; the caller's frame scales and places it.
+Every maker adds an object that stands on z = 0 at the origin, about a metre in size; the caller's
+frame places and scales it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Put a world together in Python: solids, materials, light. Kept apart from how it is drawn."""
+"""Builder: a world from solids, materials and light."""
 
 from __future__ import annotations
 
@@ -11,23 +11,21 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from training.scenes import geometry as shape
-from training.scenes import sky as heaven
+from training.scenes import geometry, sky, world
 from training.scenes import textures as tex
-from training.scenes import world as ground
 
 Vector = tuple[float, float, float]
 Item = TypeVar("Item")
 
 
 def hsv(hue: float, saturation: float, value: float) -> Vector:
-    """Linear-light colour from hue (0..1), saturation and sRGB-like value."""
+    """Return a linear-light colour for hue (0..1), saturation and sRGB-like value."""
     r, g, b = colorsys.hsv_to_rgb(hue % 1.0, min(1.0, saturation), min(1.0, value))
     return r**2.2, g**2.2, b**2.2
 
 
 def turn(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> NDArray[np.float64]:
-    """Rotation matrix: roll about y, then pitch about x, then yaw about z; degrees."""
+    """Return the rotation by roll about y, then pitch about x, then yaw about z; degrees."""
     a, b, c = (math.radians(v) for v in (yaw, pitch, roll))
     rz = np.array([[math.cos(a), -math.sin(a), 0], [math.sin(a), math.cos(a), 0], [0, 0, 1]])
     rx = np.array([[1, 0, 0], [0, math.cos(b), -math.sin(b)], [0, math.sin(b), math.cos(b)]])
@@ -36,37 +34,37 @@ def turn(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> NDArray[np.
 
 
 class Builder:
-    """Collects solids and materials; ``world()`` freezes them.
+    """Collects solids, materials and light for a `World`.
 
-    Solids added within ``with builder.thing(place, yaw, scale):`` are placed in that frame and
-    share one bounding ball.
+    Solids added inside ``with builder.thing(place, yaw, scale):`` are placed in that frame and
+    share a bounding ball.
     """
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.Generator(np.random.Philox(key=seed))
         self.prims: list[list[float]] = []
         self.mats: list[list[float]] = []
-        self.profiles: list[NDArray[np.float64]] = [np.ones(shape.PROFILE_POINTS)]
+        self.profiles: list[NDArray[np.float64]] = [np.ones(geometry.PROFILE_POINTS)]
         self.groups: list[list[float]] = []
         self.lamps: list[list[float]] = []
         self.windows: list[list[float]] = []
-        self.sky = np.zeros(heaven.SKY_WIDTH)
-        self.land = np.zeros(ground.LAND_WIDTH)
+        self.sky = np.zeros(sky.SKY_WIDTH)
+        self.land = np.zeros(world.LAND_WIDTH)
         self.heights = np.zeros((2, 2))
         self._frame = np.eye(4)
         self._balls: list[tuple[NDArray[np.float64], float]] | None = None
         self.mat((0.8, 0.8, 0.8))
-        self.sky[heaven.CLOUD_LIGHT] = 1.0
-        self.sky[heaven.AO_REACH] = 0.6
-        self.sky[heaven.SUN + 2] = 1.0
+        self.sky[sky.CLOUD_LIGHT] = 1.0
+        self.sky[sky.AO_REACH] = 0.6
+        self.sky[sky.SUN + 2] = 1.0
 
-    # -- chance -----------------------------------------------------------------------------
+    # -- random choice ----------------------------------------------------------------------
     def uniform(self, low: float, high: float) -> float:
         """Draw a number from [low, high)."""
         return float(self.rng.uniform(low, high))
 
     def chance(self, share: float) -> bool:
-        """Draw true with the given share."""
+        """Return True with the given probability."""
         return bool(self.rng.random() < share)
 
     def pick(self, of: Sequence[Item]) -> Item:
@@ -74,10 +72,10 @@ class Builder:
         return of[int(self.rng.integers(len(of)))]
 
     def many(self, low: int, high: int) -> int:
-        """Draw a whole number from low to high, both possible."""
+        """Draw an integer from low to high, inclusive."""
         return int(self.rng.integers(low, high + 1))
 
-    # -- matter -----------------------------------------------------------------------------
+    # -- materials --------------------------------------------------------------------------
     def mat(
         self,
         c1: Vector,
@@ -96,7 +94,7 @@ class Builder:
         wrap: float = 0.0,
         extra: float = 0.0,
     ) -> int:
-        """Add a material; returns its number. Colours are linear light, lengths metres."""
+        """Add a material and return its number. Colours are linear light, lengths are metres."""
         row = [0.0] * tex.MAT_WIDTH
         row[tex.KIND] = kind
         c2 = c2 if c2 is not None else (c1[0] * 0.8, c1[1] * 0.8, c1[2] * 0.8)
@@ -110,15 +108,15 @@ class Builder:
         return len(self.mats) - 1
 
     def profile(self, points: Sequence[tuple[float, float]]) -> tuple[int, float]:
-        """Add a turned outline of (height 0..1, radius) points; returns its number and radius.
+        """Add the profile of a lathed solid and return its number and largest radius.
 
-        The stored radii are scaled to a largest of 1; multiply by the returned radius.
+        Points are (height 0..1, radius). The stored radii are divided by the largest.
         """
         heights = np.array([p[0] for p in points], np.float64)
         radii = np.array([p[1] for p in points], np.float64)
-        s = np.linspace(0.0, 1.0, shape.PROFILE_POINTS)
+        s = np.linspace(0.0, 1.0, geometry.PROFILE_POINTS)
         r = np.interp(s, heights, radii)
-        # two passes of a small blur round the corners of the outline, ends kept
+        # two passes of a small blur round off the corners, but not the ends
         for _ in range(2):
             r[1:-1] = 0.25 * r[:-2] + 0.5 * r[1:-1] + 0.25 * r[2:]
         widest = float(r.max())
@@ -135,7 +133,7 @@ class Builder:
         pitch: float = 0.0,
         roll: float = 0.0,
     ) -> Iterator[None]:
-        """Place what is added inside at ``place``, turned by degrees and scaled."""
+        """Place what is added inside at ``place``, rotated (degrees) and scaled."""
         outer = self._frame
         inner = np.eye(4)
         inner[:3, :3] = turn(yaw, pitch, roll) * scale
@@ -180,19 +178,14 @@ class Builder:
         local[:3, 3] = place
         whole = self._frame @ local
         back = np.linalg.inv(whole)
-        prim = [0.0] * shape.PRIM_WIDTH
+        prim = [0.0] * geometry.PRIM_WIDTH
         prim[0] = kind
         prim[1:10] = back[:3, :3].reshape(-1).tolist()
         prim[10:13] = back[:3, 3].tolist()
         prim[13], prim[14], prim[15] = param, mat, row
         self.prims.append(prim)
         ball = (whole[:3, 3].copy(), float(np.linalg.norm(whole[:3, :3], axis=0).max()) * reach)
-        if (
-            kind == shape.BOX
-            or kind == shape.FRUSTUM
-            or kind == shape.LATHE
-            or kind == shape.PILLOW
-        ):
+        if kind in (geometry.BOX, geometry.FRUSTUM, geometry.LATHE, geometry.PILLOW):
             ball = (ball[0], float(np.linalg.norm(np.linalg.norm(whole[:3, :3], axis=0))))
         if self._balls is None:
             self._balls = [ball]
@@ -200,28 +193,30 @@ class Builder:
         else:
             self._balls.append(ball)
 
-    # -- solids; `place` is the centre unless said otherwise ----------------------------------
+    # -- solids; `place` is the centre unless stated otherwise --------------------------------
     def box(self, place: Sequence[float], size: Sequence[float], mat: int, rot=None) -> None:
-        """Box of full sides ``size``."""
-        self._add(shape.BOX, place, [s / 2 for s in size], mat, rot, 1.0)
+        """Add a box with sides ``size``."""
+        self._add(geometry.BOX, place, [s / 2 for s in size], mat, rot, 1.0)
 
     def ball(
         self, place: Sequence[float], radii: float | Sequence[float], mat: int, rot=None
     ) -> None:
-        """Ball or ellipsoid."""
+        """Add a ball or ellipsoid."""
         half = [radii] * 3 if isinstance(radii, (int, float)) else list(radii)
-        self._add(shape.SPHERE, place, half, mat, rot, 1.0)
+        self._add(geometry.SPHERE, place, half, mat, rot, 1.0)
 
     def pillow(
         self, place: Sequence[float], size: Sequence[float], mat: int, rot=None, sharp=False
     ) -> None:
-        """Box with rounded sides; ``sharp`` rounds less."""
-        self._add(shape.PILLOW, place, [s / 2 for s in size], mat, rot, 1.0, 8.0 if sharp else 4.0)
+        """Add a box with rounded sides, less rounded if ``sharp``."""
+        self._add(
+            geometry.PILLOW, place, [s / 2 for s in size], mat, rot, 1.0, 8.0 if sharp else 4.0
+        )
 
     def rod(
         self, a: Sequence[float], b: Sequence[float], r0: float, mat: int, r1: float | None = None
     ) -> None:
-        """Round rod or cone from ``a`` (radius r0) to ``b`` (radius r1)."""
+        """Add a round rod or cone from ``a`` (radius r0) to ``b`` (radius r1)."""
         start, end = np.asarray(a, float), np.asarray(b, float)
         if r1 is not None and r1 > r0:  # the unit shape narrows upwards
             start, end, r0, r1 = end, start, r1, r0
@@ -233,7 +228,7 @@ class Builder:
         rotation = np.stack([x, np.cross(z, x), z], axis=1)
         top = 1.0 if r1 is None else r1 / r0
         self._add(
-            shape.FRUSTUM,
+            geometry.FRUSTUM,
             ((start + end) / 2).tolist(),
             [r0, r0, length / 2],
             mat,
@@ -243,62 +238,64 @@ class Builder:
         )
 
     def ring(self, place: Sequence[float], radius: float, thick: float, mat: int, rot=None) -> None:
-        """Torus about the z axis of its frame."""
-        self._add(shape.TORUS, place, [radius] * 3, mat, rot, 1.0 + thick / radius, thick / radius)
+        """Add a torus about the z axis of its frame."""
+        self._add(
+            geometry.TORUS, place, [radius] * 3, mat, rot, 1.0 + thick / radius, thick / radius
+        )
 
     def turned(self, foot: Sequence[float], height: float, points, mat: int, rot=None) -> None:
-        """Solid of revolution standing on ``foot``; points are (share of height, radius)."""
+        """Add a solid of revolution on ``foot``; points are (share of height, radius)."""
         row, widest = self.profile(points)
         up = (np.eye(3) if rot is None else rot) @ np.array([0, 0, height / 2])
         middle = [f + u for f, u in zip(foot, up, strict=True)]
-        self._add(shape.LATHE, middle, [widest, widest, height / 2], mat, rot, 1.0, 0.0, row)
+        self._add(geometry.LATHE, middle, [widest, widest, height / 2], mat, rot, 1.0, 0.0, row)
 
     def leaves(self, place: Sequence[float], radii, mat: int, grain: float = 5.0) -> None:
-        """Ragged ball of leaves."""
+        """Add a ragged ball of leaves."""
         half = [radii] * 3 if isinstance(radii, (int, float)) else list(radii)
-        self._add(shape.FOLIAGE, place, half, mat, None, 1.0, grain)
+        self._add(geometry.FOLIAGE, place, half, mat, None, 1.0, grain)
 
     def fur(self, place: Sequence[float], radii, mat: int, rot=None, hair: float = 0.16) -> None:
-        """Ball with hair over its outer ``hair`` share."""
+        """Add a ball whose outer ``hair`` share is hair."""
         half = [radii] * 3 if isinstance(radii, (int, float)) else list(radii)
-        self._add(shape.FUR, place, half, mat, rot, 1.0, hair)
+        self._add(geometry.FUR, place, half, mat, rot, 1.0, hair)
 
     # -- light --------------------------------------------------------------------------------
     def sun(self, yaw: float, height: float, light: Vector, size: float = 0.02) -> None:
-        """Sun at ``yaw`` (0 is +y, towards +x) and ``height`` degrees; soft by ``size``."""
+        """Set the sun at ``yaw`` (0 is +y, towards +x) and ``height`` degrees; soft by ``size``."""
         a, b = math.radians(yaw), math.radians(height)
         s = self.sky
-        s[heaven.SUN : heaven.SUN + 3] = (
+        s[sky.SUN : sky.SUN + 3] = (
             math.sin(a) * math.cos(b),
             math.cos(a) * math.cos(b),
             math.sin(b),
         )
-        s[heaven.SUN_LIGHT : heaven.SUN_LIGHT + 3] = light
-        s[heaven.SUN_SIZE] = size
+        s[sky.SUN_LIGHT : sky.SUN_LIGHT + 3] = light
+        s[sky.SUN_SIZE] = size
 
     def ambient(self, up: Vector, down: Vector) -> None:
-        """Light from above and from below."""
-        self.sky[heaven.AMBIENT_UP : heaven.AMBIENT_UP + 3] = up
-        self.sky[heaven.AMBIENT_DOWN : heaven.AMBIENT_DOWN + 3] = down
+        """Set the light from above and from below."""
+        self.sky[sky.AMBIENT_UP : sky.AMBIENT_UP + 3] = up
+        self.sky[sky.AMBIENT_DOWN : sky.AMBIENT_DOWN + 3] = down
 
     def lamp(self, place: Sequence[float], light: Vector, size: float = 0.15) -> None:
-        """Small light; radiance falls with the square of distance. In the current frame."""
+        """Add a small light with inverse-square falloff, in the current frame."""
         x, y, z = (self._frame @ np.array([*place, 1.0]))[:3].tolist()
         self.lamps.append([x, y, z, *light, size])
 
-    def world(self) -> ground.World:
-        """Freeze what was added."""
+    def world(self) -> world.World:
+        """Return what was added as arrays."""
 
         def table(rows: list[list[float]], width: int) -> NDArray[np.float64]:
             return np.array(rows, np.float64).reshape(len(rows), width)
 
-        return ground.World(
-            table(self.prims, shape.PRIM_WIDTH),
+        return world.World(
+            table(self.prims, geometry.PRIM_WIDTH),
             table(self.mats, tex.MAT_WIDTH),
             np.array(self.profiles),
-            table(self.groups, ground.GROUP_WIDTH),
-            table(self.lamps, ground.LAMP_WIDTH),
-            table(self.windows, ground.WINDOW_WIDTH),
+            table(self.groups, world.GROUP_WIDTH),
+            table(self.lamps, world.LAMP_WIDTH),
+            table(self.windows, world.WINDOW_WIDTH),
             self.sky.copy(),
             self.land.copy(),
             np.ascontiguousarray(self.heights, np.float64),

@@ -1,6 +1,6 @@
-"""Furniture: each maker leaves a piece standing on z = 0 about the origin, facing -y, in metres.
+"""Furniture, in metres: every maker adds a piece that stands on z = 0 at the origin, facing -y.
 
-Makers return the height of the top on which small things may stand, or 0.
+Makers return the height of the surface on which small objects may stand, or 0.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Where a ray meets a solid: every solid is a unit shape seen through an affine map.
+"""Intersection of a ray and a solid; every solid is a unit shape under an affine map. Compiled.
 
-A solid is a row of ``prims``: kind, the 3x3 matrix and the shift that take world metres to the
-unit shape's own coordinates, one shape parameter, the material, and the profile (lathe only).
-Because the ray's direction is mapped without being made unit length again, a distance found in
-the unit shape is the distance in metres along the world's ray.
+A solid is a row of ``prims``: kind, the 3x3 matrix and translation from world metres to the unit
+shape's coordinates, a shape parameter, the material, and the profile (lathe only). A mapped ray's
+direction is not normalized, so that distances found in the unit shape are metres in the world.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ def local(prims, i, x, y, z):
 
 @njit(cache=True)
 def radius_at(profiles, row, z):
-    """Radius of a turned solid at height ``z`` in [-1, 1], between two stored points."""
+    """Radius of a lathed solid at height ``z`` in [-1, 1], interpolated linearly."""
     s = (z + 1.0) * 0.5 * (PROFILE_POINTS - 1)
     j = min(PROFILE_POINTS - 2, max(0, int(s)))
     f = s - j
@@ -172,7 +171,7 @@ def _hit_foliage(ox, oy, oz, dx, dy, dz, grain, seed, tmin):
             x * grain * 2.3, y * grain * 2.3, z * grain * 2.3, seed + 9
         )
         r2 = x * x + y * y + z * z
-        # dense within, ragged towards the rim: leaves, not a ball
+        # dense inside, ragged towards the rim
         if fill > 0.16 + 0.5 * r2 * r2:
             return t
     return MISS
@@ -227,7 +226,7 @@ def _hit_fur(ox, oy, oz, dx, dy, dz, depth, seed, tmin):
         r = math.sqrt(x * x + y * y + z * z)
         if r < core:
             return t
-        # a hair is a patch of directions, thinner towards its tip and bent down a little
+        # a hair is a patch of directions, thinner towards its tip and bent down slightly
         s = 26.0 / (r + 1e-9)
         hair = noise3(x * s, y * s, (z + 0.35 * (r - core)) * s, seed)
         if hair > 0.25 + 0.6 * (r - core) / depth:
@@ -237,7 +236,7 @@ def _hit_fur(ox, oy, oz, dx, dy, dz, depth, seed, tmin):
 
 @njit(cache=True)
 def hit(prims, i, profiles, ox, oy, oz, dx, dy, dz, tmin):
-    """Distance along the ray at which it enters solid ``i``, beyond ``tmin``; MISS if never.
+    """Distance at which a ray enters solid ``i``, beyond ``tmin``; MISS if it does not.
 
     Parameters
     ----------
@@ -246,9 +245,9 @@ def hit(prims, i, profiles, ox, oy, oz, dx, dy, dz, tmin):
     i : int
         Which of them.
     profiles : ndarray of float64, shape (P, PROFILE_POINTS)
-        Radii of turned solids.
+        Radii of lathed solids.
     ox, oy, oz, dx, dy, dz : float
-        The ray, world metres.
+        Origin and direction of the ray, world metres.
     tmin : float
         Hits at or before this distance do not count.
 
@@ -289,7 +288,7 @@ def hit(prims, i, profiles, ox, oy, oz, dx, dy, dz, tmin):
 
 @njit(cache=True)
 def normal(prims, i, profiles, x, y, z):
-    """Outward unit normal of solid ``i`` at the world point, by its kind."""
+    """Outward unit normal of solid ``i`` at a world point."""
     a, b, c = local(prims, i, x, y, z)
     kind = int(prims[i, 0])
     if kind == BOX:
@@ -331,7 +330,7 @@ def normal(prims, i, profiles, x, y, z):
         a += 1.4 * (n0 - noise3((a + 0.1) * g, b * g, c * g, i))
         b += 1.4 * (n0 - noise3(a * g, (b + 0.1) * g, c * g, i))
         c += 0.3
-    # a normal maps back by the transposed matrix
+    # normals transform by the transposed matrix
     nx = prims[i, 1] * a + prims[i, 4] * b + prims[i, 7] * c
     ny = prims[i, 2] * a + prims[i, 5] * b + prims[i, 8] * c
     nz = prims[i, 3] * a + prims[i, 6] * b + prims[i, 9] * c

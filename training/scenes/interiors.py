@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 
-from training.scenes import furniture as fit
-from training.scenes import sky as heaven
+from training.scenes import furniture, sky, world
 from training.scenes import textures as tex
-from training.scenes import world as ground
 from training.scenes.build import Builder, hsv, turn
 from training.scenes.materials import cloth, timber
 from training.scenes.render import Camera
@@ -89,30 +87,26 @@ def _window(
 def _light(b: Builder, evening: bool) -> None:
     s = b.sky
     if evening:
-        s[heaven.ZENITH : heaven.ZENITH + 3] = (0.02, 0.04, 0.12)
-        s[heaven.HORIZON : heaven.HORIZON + 3] = b.pick([(0.5, 0.22, 0.12), (0.1, 0.14, 0.3)])
-        s[heaven.STARS] = 0.6
+        s[sky.ZENITH : sky.ZENITH + 3] = (0.02, 0.04, 0.12)
+        s[sky.HORIZON : sky.HORIZON + 3] = b.pick([(0.5, 0.22, 0.12), (0.1, 0.14, 0.3)])
+        s[sky.STARS] = 0.6
         b.ambient((0.16, 0.13, 0.12), (0.12, 0.09, 0.07))
-        s[heaven.OUTSIDE : heaven.OUTSIDE + 3] = (0.02, 0.03, 0.03)
+        s[sky.OUTSIDE : sky.OUTSIDE + 3] = (0.02, 0.03, 0.03)
     else:
-        s[heaven.ZENITH : heaven.ZENITH + 3] = (0.5, 0.8, 1.6)
-        s[heaven.HORIZON : heaven.HORIZON + 3] = (1.6, 1.7, 1.8)
+        s[sky.ZENITH : sky.ZENITH + 3] = (0.5, 0.8, 1.6)
+        s[sky.HORIZON : sky.HORIZON + 3] = (1.6, 1.7, 1.8)
         warm = b.uniform(0.7, 1.0)
         b.ambient((0.55, 0.55 * (0.9 + 0.1 * warm), 0.58), (0.38, 0.34 * warm, 0.30 * warm))
-        s[heaven.OUTSIDE : heaven.OUTSIDE + 3] = (0.35, 0.55, 0.2)
-        s[heaven.CLOUDS], s[heaven.CLOUD_SCALE], s[heaven.CLOUD_LIGHT] = (
-            b.uniform(0.2, 0.7),
-            0.8,
-            2.2,
-        )
-    s[heaven.RIDGES], s[heaven.RIDGE_HEIGHT] = 2, b.uniform(0.05, 0.2)
-    s[heaven.RIDGE : heaven.RIDGE + 3] = (0.05, 0.06, 0.07) if evening else (0.3, 0.5, 0.45)
-    s[heaven.SKY_SEED] = b.many(1, 5000)
-    s[heaven.AO_REACH] = 1.0
+        s[sky.OUTSIDE : sky.OUTSIDE + 3] = (0.35, 0.55, 0.2)
+        s[sky.CLOUDS], s[sky.CLOUD_SCALE], s[sky.CLOUD_LIGHT] = (b.uniform(0.2, 0.7), 0.8, 2.2)
+    s[sky.RIDGES], s[sky.RIDGE_HEIGHT] = 2, b.uniform(0.05, 0.2)
+    s[sky.RIDGE : sky.RIDGE + 3] = (0.05, 0.06, 0.07) if evening else (0.3, 0.5, 0.45)
+    s[sky.SKY_SEED] = b.many(1, 5000)
+    s[sky.AO_REACH] = 1.0
 
 
 def room(b: Builder, style: str) -> tuple[Camera, float]:
-    """Furnish a room; returns a camera in it and the brightness to aim at."""
+    """Furnish a room; return a camera in it and the brightness to expose for."""
     wide, deep, height = b.uniform(3.4, 6.0), b.uniform(3.8, 6.5), b.uniform(2.4, 3.1)
     if style == "bath":
         wide, deep = b.uniform(2.6, 3.4), b.uniform(3.0, 3.8)
@@ -120,8 +114,8 @@ def room(b: Builder, style: str) -> tuple[Camera, float]:
         wide, deep, height = b.uniform(5, 8), b.uniform(6, 9), b.uniform(3.0, 4.2)
     x0, x1, y0, y1 = -wide / 2, wide / 2, -deep / 2, deep / 2
     land = b.land
-    land[ground.LAND_KIND] = ground.ROOM
-    land[ground.ROOM_X0 : ground.ROOM_HEIGHT + 1] = x0, x1, y0, y1, height
+    land[world.LAND_KIND] = world.ROOM
+    land[world.ROOM_X0 : world.ROOM_HEIGHT + 1] = x0, x1, y0, y1, height
     evening = b.chance(0.3)
     _light(b, evening)
     main, other = _wall(b, style), _wall(b, style if style in ("bath", "attic") else "gallery")
@@ -131,12 +125,12 @@ def room(b: Builder, style: str) -> tuple[Camera, float]:
         if style != "attic"
         else b.mat((0.35, 0.22, 0.12), (0.25, 0.15, 0.08), kind=tex.PLANKS, scale=0.18)
     )
-    land[ground.ROOM_MATS : ground.ROOM_MATS + 6] = *walls, _floor(b, style), ceiling
+    land[world.ROOM_MATS : world.ROOM_MATS + 6] = *walls, _floor(b, style), ceiling
     _openings(b, evening, x0, x1, y0, y1, height)
     _trim(b, x0, x1, y0, y1, height, style)
-    taken = _furnish(b, style, x0, x1, y0, y1)
+    _furnish(b, style, x0, x1, y0, y1)
     _pictures(b, style, x0, x1, y1)
-    _lamps(b, style, evening, height, taken)
+    _lamps(b, evening, height)
     # stand near the front wall, look across the room
     eye = b.uniform(1.1, 1.75)
     cx = b.uniform(-0.35, 0.35) * wide
@@ -166,7 +160,7 @@ def _openings(
     yaw = {0: b.uniform(-115, -60), 1: b.uniform(60, 115), 3: b.uniform(-35, 35)}[lit]
     strength = b.pick([0.0, 3.0, 5.0, 6.5])
     b.sun(yaw, b.uniform(18, 48), (strength, strength * 0.86, strength * 0.66), 0.012)
-    for window in list(b.windows):  # daylight from each pane, as a soft lamp set just inside
+    for window in list(b.windows):  # daylight from each pane: a soft lamp just inside
         wall, u, v = int(window[0]), (window[1] + window[2]) / 2, (window[3] + window[4]) / 2
         area = (window[2] - window[1]) * (window[4] - window[3])
         at = {0: (x0 + 0.75, u, v), 1: (x1 - 0.75, u, v), 3: (u, y1 - 0.75, v)}[wall]
@@ -225,52 +219,42 @@ def _stand(b: Builder, maker, place, yaw: float) -> None:
                     small(b)
 
 
-def _furnish(
-    b: Builder, style: str, x0: float, x1: float, y0: float, y1: float
-) -> list[tuple[float, float]]:
+def _furnish(b: Builder, style: str, x0: float, x1: float, y0: float, y1: float) -> None:
     back = {
-        "living": [fit.sofa, fit.television, fit.shelf, fit.cabinet],
-        "bedroom": [fit.bed],
-        "kitchen": [fit.kitchen],
-        "study": [fit.shelf, fit.cabinet, fit.table],
-        "gallery": [fit.cabinet, fit.armchair],
-        "attic": [fit.bed, fit.sofa, fit.shelf],
-        "bath": [fit.cabinet],
+        "living": [furniture.sofa, furniture.television, furniture.shelf, furniture.cabinet],
+        "bedroom": [furniture.bed],
+        "kitchen": [furniture.kitchen],
+        "study": [furniture.shelf, furniture.cabinet, furniture.table],
+        "gallery": [furniture.cabinet, furniture.armchair],
+        "attic": [furniture.bed, furniture.sofa, furniture.shelf],
+        "bath": [furniture.cabinet],
     }[style]
-    at: list[tuple[float, float]] = []
     maker = b.pick(back)
     x = b.uniform(-0.15, 0.15) * (x1 - x0)
-    _stand(
-        b,
-        maker,
-        (x, y1 - (1.1 if maker is fit.bed else 0.36 if maker is not fit.sofa else 0.5), 0),
-        180 * 0,
-    )
-    at.append((x, y1 - 0.8))
+    _stand(b, maker, (x, y1 - {furniture.bed: 1.1, furniture.sofa: 0.5}.get(maker, 0.36), 0), 0.0)
     for side in (-1, 1):
         edge = x0 if side < 0 else x1
         for k in range(2):
             if b.chance(0.75):
                 piece = b.pick(
                     [
-                        fit.shelf,
-                        fit.cabinet,
-                        fit.armchair,
-                        fit.chair,
-                        fit.big_plant,
-                        fit.floor_lamp,
-                        fit.cabinet,
-                        fit.sofa,
+                        furniture.shelf,
+                        furniture.cabinet,
+                        furniture.armchair,
+                        furniture.chair,
+                        furniture.big_plant,
+                        furniture.floor_lamp,
+                        furniture.cabinet,
+                        furniture.sofa,
                     ]
                 )
                 y = y1 - 0.9 - 1.7 * k - b.uniform(0, 0.4)
                 if y > y0 + 1.4:
                     _stand(b, piece, (edge - side * 0.48, y, 0), -90.0 * side)
-                    at.append((edge - side * 0.5, y))
     for side in (-1, 1):
         if b.chance(0.45):
             with b.thing((side * (x1 - 0.4), y1 - 0.4, 0)):
-                b.pick([fit.big_plant, fit.floor_lamp])(b)
+                b.pick([furniture.big_plant, furniture.floor_lamp])(b)
     # the middle: rug, table, chairs
     middle = (b.uniform(-0.4, 0.4), (y0 + y1) / 2 + b.uniform(-0.2, 0.5))
     if b.chance(0.75):
@@ -289,12 +273,12 @@ def _furnish(
             else:
                 b.rod((0, 0, 0), (0, 0, 0.012), half, rug)
     if b.chance(0.65) and style not in ("bath", "kitchen"):
-        _stand(b, fit.table, (*middle, 0), b.uniform(-20, 20))
+        _stand(b, furniture.table, (*middle, 0), b.uniform(-20, 20))
         for side in (-1, 1):
             if b.chance(0.5):
                 _stand(
                     b,
-                    fit.chair,
+                    furniture.chair,
                     (middle[0] + side * b.uniform(0.9, 1.1), middle[1], 0),
                     -90.0 * side + b.uniform(-25, 25),
                 )
@@ -307,7 +291,6 @@ def _furnish(
                 b.uniform(0.25, 0.6),
             ):
                 big(b)
-    return at
 
 
 def _pictures(b: Builder, style: str, x0: float, x1: float, y1: float) -> None:
@@ -340,7 +323,7 @@ def _pictures(b: Builder, style: str, x0: float, x1: float, y1: float) -> None:
             b.box((0, -0.012, 0), (w, 0.03, h), art)
 
 
-def _lamps(b: Builder, style: str, evening: bool, height: float, taken) -> None:
+def _lamps(b: Builder, evening: bool, height: float) -> None:
     if not evening and b.chance(0.5):
         return
     glow = b.mat((1.0, 0.85, 0.6), glow=1.6)

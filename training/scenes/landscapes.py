@@ -1,4 +1,4 @@
-"""The open: hills, woods, lakes, beaches, deserts, snow, canyons."""
+"""Landscapes: hills, woods, lakes, beaches, deserts, snow, canyons."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from training.scenes import outdoors as out
+from training.scenes import outdoors, world
 from training.scenes import textures as tex
-from training.scenes import world as ground
 from training.scenes.build import Builder, hsv
 from training.scenes.render import Camera
 from training.scenes.things import LARGE
 from training.scenes.weather import HOURS, daylight
 
 STYLES = ("hills", "forest", "lake", "beach", "desert", "snow", "canyon")
-_CELLS = 160  # a side of the height grid
+_CELLS = 160  # side of the height grid
 
 
 def _soft(b: Builder, n: int, cells: float) -> NDArray[np.float64]:
-    """Smooth random field of n x n points with about ``cells`` features a side, in 0..1."""
+    """Return smooth noise (n, n) in 0..1, with about ``cells`` features per side."""
     k = max(2, int(cells) + 2)
     coarse = b.rng.random((k, k))
     s = np.linspace(0, k - 1.001, n)
@@ -34,7 +33,7 @@ def _soft(b: Builder, n: int, cells: float) -> NDArray[np.float64]:
 def terrain(
     b: Builder, extent: float, *, relief: float, cells: float, sharp: float = 1.0
 ) -> NDArray[np.float64]:
-    """Heights over a square of ``extent`` metres before the camera; shape (_CELLS, _CELLS)."""
+    """Return heights of a square of ``extent`` metres in front of the camera."""
     h = np.zeros((_CELLS, _CELLS))
     weight, total = 1.0, 0.0
     for octave in range(5):
@@ -57,21 +56,21 @@ def _lay(
 ) -> None:
     land = b.land
     cell = extent / (_CELLS - 1)
-    land[ground.LAND_KIND], land[ground.LAND_MAT] = ground.FIELD, mat
-    land[ground.WATER_LEVEL], land[ground.WATER_MAT] = water, water_mat
-    land[ground.FIELD_X], land[ground.FIELD_Y], land[ground.FIELD_CELL] = (
+    land[world.LAND_KIND], land[world.LAND_MAT] = world.FIELD, mat
+    land[world.WATER_LEVEL], land[world.WATER_MAT] = water, water_mat
+    land[world.FIELD_X], land[world.FIELD_Y], land[world.FIELD_CELL] = (
         -extent / 2,
         -0.12 * extent,
         cell,
     )
-    land[ground.FIELD_TOP] = float(heights.max()) + 0.01
+    land[world.FIELD_TOP] = float(heights.max()) + 0.01
     b.heights = heights
 
 
 def _height(b: Builder, x: float, y: float) -> float:
     land, h = b.land, b.heights
-    u = min(_CELLS - 2.0, max(0.0, (x - land[ground.FIELD_X]) / land[ground.FIELD_CELL]))
-    v = min(_CELLS - 2.0, max(0.0, (y - land[ground.FIELD_Y]) / land[ground.FIELD_CELL]))
+    u = min(_CELLS - 2.0, max(0.0, (x - land[world.FIELD_X]) / land[world.FIELD_CELL]))
+    v = min(_CELLS - 2.0, max(0.0, (y - land[world.FIELD_Y]) / land[world.FIELD_CELL]))
     i, j = int(u), int(v)
     u, v = u - i, v - j
     low = h[j, i] * (1 - u) + h[j, i + 1] * u
@@ -101,7 +100,7 @@ def _water(b: Builder, clear: bool) -> int:
 
 
 def nature(b: Builder, style: str) -> tuple[Camera, float]:
-    """Terrain with what grows on it."""
+    """Build terrain with plants; return a camera and the brightness to expose for."""
     hour = b.pick(HOURS if style != "beach" else HOURS[:7])
     middle = daylight(b, hour)
     extent = {
@@ -212,7 +211,7 @@ def nature(b: Builder, style: str) -> tuple[Camera, float]:
             bump_scale=0.3,
         )
     _lay(b, h, extent, m, water, water_mat)
-    # a spot to stand: dry, and not in a hole
+    # a dry spot that is not in a hole
     cx = b.uniform(-0.1, 0.1) * extent if style != "canyon" else b.uniform(-3, 3)
     cz = max(_height(b, cx, 0.0), water) + eye
     _grow(b, style, season, trees, extent, cx, water)
@@ -220,7 +219,7 @@ def nature(b: Builder, style: str) -> tuple[Camera, float]:
     ahead = max(_height(b, cx, d) for d in (6.0, 12.0, 20.0, 30.0))
     if ahead > cz:
         pitch = min(16.0, pitch + 0.6 * math.degrees(math.atan2(ahead - cz, 20)))
-        if ahead > cz + 4.0:  # right before a slope: climb to see over some of it
+        if ahead > cz + 4.0:  # in front of a slope: rise to see over some of it
             cz += 0.6 * (ahead - cz)
     return Camera(
         place=(cx, 0.0, cz), yaw=b.uniform(-22, 22), pitch=pitch, view=b.uniform(50, 78)
@@ -230,7 +229,7 @@ def nature(b: Builder, style: str) -> tuple[Camera, float]:
 def _grow(
     b: Builder, style: str, season: str, trees: int, extent: float, cx: float, water: float
 ) -> None:
-    grove = out.Grove(b, season)
+    grove = outdoors.Grove(b, season)
     if style == "beach":
         grove.sorts = (2,)
     for _ in range(trees):
@@ -256,7 +255,7 @@ def _grow(
         far = 3 + 40 * b.uniform(0, 1) ** 2
         x, y = cx + far * b.uniform(-0.6, 0.6), far
         size = b.uniform(0.2, 1.3) * (2.5 if style in ("canyon", "desert") and far > 12 else 1.0)
-        out.rock(b, (x, y, _height(b, x, y) + 0.1 * size), size, rocky)
+        outdoors.rock(b, (x, y, _height(b, x, y) + 0.1 * size), size, rocky)
     if season != "snow" and style in ("hills", "forest", "lake"):
         for _ in range(b.many(0, 10)):
             far = 3 + 25 * b.uniform(0, 1)
@@ -270,7 +269,7 @@ def _grow(
             x = cx + far * b.uniform(-0.5, 0.5)
             z = _height(b, x, far)
             if z > water + 0.5:
-                out.house(
+                outdoors.house(
                     b,
                     (x, far, z - 0.6),
                     b.uniform(-50, 50),

@@ -1,4 +1,4 @@
-"""Materials picked by chance: glaze, wood, metal, cloth, leaves, coats."""
+"""Random materials: glaze, wood, metal, cloth, leaves, coats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHINY = [
 
 
 def glaze(b: Builder, scale: float = 0.12) -> int:
-    """Pick a lively glazed or painted material."""
+    """Pick a colourful glazed or painted material."""
     hue = b.uniform(0, 1)
     c1 = hsv(hue, b.uniform(0.45, 0.9), b.uniform(0.55, 0.95))
     c2 = b.pick(

@@ -1,7 +1,6 @@
-"""Deterministic hashes and value noise, compiled: the grain of every texture and every jitter.
+"""Hashes and value noise for textures and jitter; compiled.
 
-Everything here is plain integer and float64 arithmetic without ``fastmath``, so the same input
-gives the same number in every thread and in every run.
+Integer and float64 arithmetic without ``fastmath``: the same in every thread and run.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ _MASK = 0xFFFFFFFF
 
 @njit(cache=True)
 def hash3(x, y, z):
-    """Mix three integers to a number in [0, 1)."""
+    """Hash three integers to a number in [0, 1)."""
     h = (x * 374761393 + y * 668265263 + z * 2147483647 + 1013904223) & _MASK
     h = ((h ^ (h >> 15)) * 739982445) & _MASK
     h = ((h ^ (h >> 12)) * 695872825) & _MASK
@@ -25,7 +24,7 @@ def hash3(x, y, z):
 
 @njit(cache=True)
 def noise2(x, y, seed):
-    """Value noise over the plane, in [0, 1), smooth, one feature a unit."""
+    """Smooth value noise on the plane, in [0, 1), one feature per unit."""
     fx = math.floor(x)
     fy = math.floor(y)
     ix = int(fx)
@@ -43,7 +42,7 @@ def noise2(x, y, seed):
 
 @njit(cache=True)
 def noise3(x, y, z, seed):
-    """Value noise in space, in [0, 1), smooth, one feature a unit."""
+    """Smooth value noise in space, in [0, 1), one feature per unit."""
     fz = math.floor(z)
     iz = int(fz)
     w = z - fz
@@ -55,14 +54,14 @@ def noise3(x, y, z, seed):
 
 @njit(cache=True)
 def fbm2(x, y, seed, octaves):
-    """Sum of halving octaves of :func:`noise2`, scaled back to [0, 1)."""
+    """Fractal sum of `noise2`, in [0, 1); each octave has half the weight."""
     total = 0.0
     weight = 0.5
     reach = 0.0
     for octave in range(octaves):
         total += weight * noise2(x, y, seed + octave * 131)
         reach += weight
-        # turned a little at every octave, so that the lattice does not show
+        # rotated in every octave, to hide the lattice
         x, y = 1.62 * x + 1.18 * y + 17.3, -1.18 * x + 1.62 * y + 9.1
         weight *= 0.5
     return total / reach
@@ -70,7 +69,7 @@ def fbm2(x, y, seed, octaves):
 
 @njit(cache=True)
 def fbm3(x, y, z, seed, octaves):
-    """Sum of halving octaves of :func:`noise3`, scaled back to [0, 1)."""
+    """Fractal sum of `noise3`, in [0, 1); each octave has half the weight."""
     total = 0.0
     weight = 0.5
     reach = 0.0
@@ -84,13 +83,13 @@ def fbm3(x, y, z, seed, octaves):
 
 @njit(cache=True)
 def cells2(x, y, seed):
-    """Scattered cells over the plane.
+    """Worley noise on the plane.
 
     Returns
     -------
     tuple
-        Distance to the nearest cell centre, distance to the border with the next cell (about),
-        and the cell's own number in [0, 1).
+        Distance to the nearest cell centre, approximate distance to the next cell, and the
+        cell's number in [0, 1).
     """
     ix = math.floor(x)
     iy = math.floor(y)
@@ -113,7 +112,7 @@ def cells2(x, y, seed):
 
 @njit(cache=True)
 def smooth(low, high, x):
-    """Ease from 0 at ``low`` to 1 at ``high``."""
+    """Smoothstep from 0 at ``low`` to 1 at ``high``."""
     s = (x - low) / (high - low)
     s = min(1.0, max(0.0, s))
     return s * s * (3.0 - 2.0 * s)

@@ -1,4 +1,4 @@
-"""Things of the open air in metres: trees, houses, street furniture, rocks, cars."""
+"""Outdoor objects, in metres: trees, houses, street furniture, rocks, cars."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from training.scenes.vehicles import car
 
 
 class Grove:
-    """A few kinds of tree that share their materials, so that a wood looks like one wood."""
+    """A few kinds of tree with shared materials."""
 
     def __init__(self, b: Builder, season: str) -> None:
         self.b = b
@@ -85,7 +85,7 @@ def rock(b: Builder, place, size: float, m: int) -> None:
 
 
 def house(b: Builder, place, yaw: float, width: float, deep: float, height: float) -> None:
-    """Build a house with a pitched roof, door and windows; front faces -y before turning."""
+    """Build a house with a pitched roof, door and windows; its front faces -y in its frame."""
     hue = b.pick([0.02, 0.08, 0.12, 0.55, 0.3])
     kind = b.pick([tex.BRICK, tex.PLAIN, tex.BANDS, tex.PLAIN])
     wall = b.mat(
@@ -143,7 +143,7 @@ def lamp_post(b: Builder, x: float, y: float, night: bool) -> None:
 
 
 def street_car(b: Builder, x: float, y: float, yaw: float) -> None:
-    """Park a car of true size (the toy scaled up, its front made to face along the lane)."""
+    """Park a car of true size: the toy, scaled up."""
     with b.thing((x, y, 0), yaw, 3.6):
         car(b)
 

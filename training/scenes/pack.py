@@ -1,9 +1,8 @@
-"""The built-in pack: which scenes and cut-outs it holds, how they are stored, and their sums.
+"""The built-in pack: which scenes and objects it holds, how they are stored, and their hashes.
 
-The choice of seeds was made by eye from a few hundred; the pictures follow from it. The same
-versions of NumPy, Numba and Pillow on the same kind of processor give the same bytes. Elsewhere a
-last bit in a sine or exponential may differ and move single pixels by a step, which is why
-``verify`` checks stored bytes against stored sums and never renders.
+The seeds were chosen by eye from a few hundred. The same versions of NumPy, Numba and Pillow on the
+same kind of processor give the same bytes. Elsewhere the last bit of a sine may differ, and single
+pixels with it; so ``verify`` compares stored bytes with stored hashes and never renders.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from pathlib import Path
 from PIL import Image
 
 from evafast.errors import RunError, UsageError, quoted
+from training.scenes import scene, thing
 
 SUMS = "SHA256SUMS"
 
@@ -79,9 +79,9 @@ class PackConfig:
     Attributes
     ----------
     background_side, foreground_side : int
-        Pixels a side as rendered, 64 to 1024; cut-outs are then cropped to what is visible.
+        Side in pixels as rendered, 64 to 1024; foregrounds are then cropped to what is visible.
     background_samples, foreground_samples : int
-        Rays a pixel, 1 to 256.
+        Rays per pixel, 1 to 256.
     quality : int
         JPEG quality of backgrounds, 1 to 100.
     """
@@ -109,7 +109,7 @@ class PackConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One picture of the pack: its folder, file name, and the seed it is rendered from."""
+    """One image of the pack: its folder, file name, kind and seed."""
 
     folder: str
     name: str
@@ -118,13 +118,13 @@ class Item:
 
 
 def _dealt(table: dict[str, tuple[int, ...]]) -> list[tuple[str, int]]:
-    # one of each kind in turn, so that the first few already show what there is
+    # one of each kind in turn, so that the first few show what there is
     rounds = zip_longest(*([(kind, seed) for seed in seeds] for kind, seeds in table.items()))
     return [entry for one_round in rounds for entry in one_round if entry is not None]
 
 
 def items() -> list[Item]:
-    """All pictures of the pack, backgrounds first, in the order of their names."""
+    """Return all images of the pack, backgrounds first, in the order of their names."""
     listed = []
     for folder, prefix, ending, table in (
         ("backgrounds", "bg", "jpg", _BACKGROUNDS),
@@ -137,17 +137,15 @@ def items() -> list[Item]:
 
 
 def render(item: Item, config: PackConfig | None = None) -> Image.Image:
-    """Render one picture of the pack: RGB, or RGBA cropped to what is visible."""
-    from training import scenes  # Numba loads here, not before
-
+    """Render one image of the pack: RGB, or RGBA cropped to what is visible."""
     config = config or PackConfig()
     if item.folder == "backgrounds":
         side = config.background_side
-        picture = scenes.scene(
+        picture = scene(
             item.seed, item.kind, width=side, height=side, samples=config.background_samples
         )
         return Image.fromarray(picture.rgb)
-    cut = scenes.thing(
+    cut = thing(
         item.seed, item.kind, side=config.foreground_side, samples=config.foreground_samples
     )
     image = Image.fromarray(cut.rgba)
@@ -155,7 +153,7 @@ def render(item: Item, config: PackConfig | None = None) -> Image.Image:
 
 
 def encode(item: Item, image: Image.Image, config: PackConfig | None = None) -> bytes:
-    """Encode a rendered picture as it is stored, without any metadata."""
+    """Encode a rendered image as it is stored, without metadata."""
     config = config or PackConfig()
     buffer = io.BytesIO()
     if item.folder == "backgrounds":
@@ -166,15 +164,15 @@ def encode(item: Item, image: Image.Image, config: PackConfig | None = None) -> 
 
 
 def make(out: Path, config: PackConfig | None = None) -> Iterator[Item]:
-    """Render and write the whole pack under ``out``; yields each item once it is written.
+    """Render and write the pack to ``out``; yield each item once it is written.
 
     Raises
     ------
     UsageError
-        If ``out`` exists and holds anything: nothing is ever overwritten.
+        If ``out`` is not empty.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"OUT: expected a new or empty folder, got {quoted(out)}; name another")
+        raise UsageError(f"OUT: expected a new or empty folder, got {quoted(out)}; choose another")
     sums = []
     for item in items():
         data = encode(item, render(item, config), config)
@@ -186,40 +184,42 @@ def make(out: Path, config: PackConfig | None = None) -> Iterator[Item]:
 
 
 def verify(folder: Path) -> int:
-    """Check every file of a pack against its sums, and that none is missing or left over.
+    """Check every file of a pack against its hash, and that none is missing or unexpected.
 
     Returns
     -------
     int
-        How many files were checked.
+        Number of files.
 
     Raises
     ------
     RunError
-        Naming the first file that differs, is missing or does not belong.
+        On the first mismatch, or missing or unexpected file.
     """
     listed = {}
     try:
         lines = (folder / SUMS).read_text(encoding="ascii").splitlines()
     except OSError as error:
         raise RunError(
-            f"{SUMS}: expected it in {quoted(folder)}, got {error}; reinstall evafast"
+            f"{SUMS}: expected a file in {quoted(folder)}, got {error}; reinstall evafast"
         ) from error
     for line in lines:
         digest, name = line.split("  ", 1)
         listed[name] = digest
-    there = {
+    found = {
         f"{p.parent.name}/{p.name}"
         for sub in ("backgrounds", "foregrounds")
         for p in (folder / sub).glob("*")
     }
-    for name in sorted(there ^ listed.keys()):
-        got = "one more" if name in there else "none"
+    for name in sorted(found ^ listed.keys()):
+        got = "an unexpected one" if name in found else "none"
         raise RunError(
-            f"{quoted(name)}: expected exactly the files of {SUMS}, got {got}; reinstall evafast"
+            f"{quoted(name)}: expected the files in {SUMS}, got {got}; reinstall evafast"
         )
     for name, digest in listed.items():
         got = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         if got != digest:
-            raise RunError(f"{quoted(name)}: expected SHA-256 {digest}, got {got}; reinstall evafast")
+            raise RunError(
+                f"{quoted(name)}: expected SHA-256 {digest}, got {got}; reinstall evafast"
+            )
     return len(listed)

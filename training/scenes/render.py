@@ -1,8 +1,8 @@
-"""From a world and a camera to a picture with metric depth.
+"""From a world and a camera to an image with metric depth.
 
-Rows are rendered in parallel and never share a sum, so the picture does not depend on the number
-of threads. Depth is taken along the optical axis through each pixel's centre; colour is the mean
-of ``samples`` rays spread over the pixel.
+Rows are rendered in parallel and share no sums, so the image does not depend on the number of
+threads. Depth is along the optical axis at each pixel's centre; colour is the mean of ``samples``
+rays per pixel.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Camera:
     Attributes
     ----------
     place : tuple of float
-        Where it stands, metres; z is up.
+        Position in metres; z is up.
     yaw, pitch : float
-        Direction it looks, degrees: yaw 0 along +y, turning towards +x; pitch up.
+        Viewing direction in degrees: yaw 0 is +y, turning towards +x; pitch is up.
     view : float
         Angle of view across the longer side, degrees, 5 to 120.
     """
@@ -45,7 +45,7 @@ class Camera:
             )
 
     def row(self) -> NDArray[np.float64]:
-        """Place, forward, right, up and tangent of the half view: shape (13,), float64."""
+        """Return place, forward, right, up and tangent of half the view, float64 (13,)."""
         yaw, pitch = math.radians(self.yaw), math.radians(self.pitch)
         forward = (
             math.sin(yaw) * math.cos(pitch),
@@ -108,26 +108,26 @@ def expose(
     Parameters
     ----------
     world : World
-        What there is.
+        What to render.
     camera : Camera
-        Where from.
+        From where.
     width, height : int
         Pixels, at least 1.
     samples : int
-        Rays a pixel, at least 1.
+        Rays per pixel, at least 1.
     occlusion : int
-        Rays a sample that feel for near surfaces (soft contact shade); 0 is fast and flat.
+        Ambient occlusion rays per sample; 0 is fast and flat.
 
     Returns
     -------
     light : ndarray of float32, shape (height, width, 4)
         Premultiplied linear red, green, blue, and coverage 0..1.
     depth : ndarray of float32, shape (height, width)
-        Metres along the optical axis through pixel centres; sky and nothing are ``FAR``.
+        Metres along the optical axis at pixel centres; ``FAR`` where nothing was hit.
     """
     for name, value in (("width", width), ("height", height), ("samples", samples)):
         if value < 1:
-            raise UsageError(f"{name}: expected at least 1, got {value}; ask for a larger one")
+            raise UsageError(f"{name}: expected at least 1, got {value}; raise it")
     light = np.empty((height, width, 4), np.float32)
     depth = np.empty((height, width), np.float32)
     _expose(world, camera.row(), width, height, samples, occlusion, light, depth)
@@ -137,7 +137,7 @@ def expose(
 def develop(
     light: NDArray[np.floating], exposure: float, contrast: float = 1.0
 ) -> NDArray[np.uint8]:
-    """Turn linear light into sRGB bytes with a soft shoulder.
+    """Convert linear light to sRGB bytes, with a soft shoulder.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def develop(
     exposure : float
         Factor on the light.
     contrast : float
-        Exponent about middle grey, 1 leaves it.
+        Exponent about middle grey; 1 changes nothing.
 
     Returns
     -------
@@ -154,7 +154,7 @@ def develop(
     """
     x = np.maximum(light.astype(np.float64) * exposure, 0.0)
     x = 0.18 * (x / 0.18) ** contrast
-    # straight up to 0.6, then rolled off towards 1 so that suns and lamps keep some colour
+    # linear up to 0.6, then rolled off towards 1, so that suns and lamps keep some colour
     knee = 0.6
     over = np.maximum(x - knee, 0.0)
     x = np.where(x > knee, knee + (1 - knee) * (1 - np.exp(-over / (1 - knee))), x)
@@ -163,10 +163,10 @@ def develop(
 
 
 def meter(light: NDArray[np.floating], middle: float) -> float:
-    """Exposure that puts the picture's typical brightness at ``middle`` (linear, 0..1)."""
+    """Return the exposure that puts the typical brightness at ``middle`` (linear, 0..1)."""
     luma = light[..., :3].astype(np.float64) @ np.array([0.2126, 0.7152, 0.0722])
     typical = float(np.exp(np.mean(np.log(luma + 0.02)))) - 0.01
-    # bright skies must not burn out: hold the 90th percentile under 1.3
+    # keep the 90th percentile under 1.3, so as not to burn out bright skies
     bright = float(np.quantile(luma, 0.9))
     return min(middle / max(typical, 0.01), 1.3 / max(bright, 0.05))
 
@@ -181,12 +181,12 @@ def photograph(
     occlusion: int = 2,
     middle: float = 0.22,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Render a finished picture and its depth; arguments as :func:`expose`.
+    """Render a finished image and its depth; arguments as for `expose`.
 
     Parameters
     ----------
     middle : float
-        Brightness that the automatic exposure aims at, linear 0..1.
+        Brightness to expose for, linear 0..1.
 
     Returns
     -------
@@ -202,7 +202,7 @@ def photograph(
 def cut_out(
     world: World, camera: Camera, side: int, *, samples: int = 16, occlusion: int = 1
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Render an object that stands before nothing.
+    """Render an object without a background.
 
     Returns
     -------
@@ -218,5 +218,5 @@ def cut_out(
     exposure = meter(solid[None], 0.24) if len(solid) else 1.0
     alpha = (np.clip(cover, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
     rgb = develop(straight, min(2.5, max(0.5, exposure)), 1.05)
-    rgb[alpha == 0] = 0  # unseen colour would only cost bytes
+    rgb[alpha == 0] = 0  # invisible colour would only cost bytes
     return np.dstack([rgb, alpha]), depth

@@ -1,4 +1,4 @@
-"""Light at what a ray meets: sun, lamps, sky, occlusion, mirrors, glass and haze, compiled."""
+"""Light from what a ray hits: sun, lamps, sky, occlusion, mirrors, glass and haze; compiled."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ import math
 
 from numba import njit
 
-from training.scenes.geometry import (
-    FOLIAGE,
-    FUR,
-    MISS,
-)
+from training.scenes.geometry import FOLIAGE, FUR, MISS
 from training.scenes.noise import hash3, noise3, smooth
 from training.scenes.sky import (
     AMBIENT_DOWN,
@@ -35,25 +31,16 @@ from training.scenes.textures import (
     SPECULAR,
     WRAP,
 )
-from training.scenes.tracing import (
-    SKY_ID,
-    WATER_ID,
-    WINDOW_ID,
-    blocked,
-    trace,
-)
-from training.scenes.world import (
-    LAND_KIND,
-    ROOM,
-)
+from training.scenes.tracing import SKY_ID, WATER_ID, WINDOW_ID, blocked, trace
+from training.scenes.world import LAND_KIND, ROOM
 
-_A1 = 0.7548776662466927  # the plastic number's powers: an even spread of sample pairs
+_A1 = 0.7548776662466927  # powers of the plastic number: evenly spread sample pairs
 _A2 = 0.5698402909980532
 
 
 @njit(cache=True)
 def jitter(px, py, sample, salt):
-    """Pair of numbers in [0, 1): evenly spread over samples, shifted anew for every pixel."""
+    """Pair of numbers in [0, 1), evenly spread over samples and shifted per pixel."""
     u = hash3(px, py, salt) + sample * _A1
     v = hash3(px, py, salt + 1) + sample * _A2
     return u - math.floor(u), v - math.floor(v)
@@ -80,10 +67,10 @@ def _beside(nx, ny, nz, spread, u, v):
 
 @njit(cache=True)
 def lit(world, what, ox, oy, oz, dx, dy, dz, t, px, py, sample, occlusion):
-    """Light leaving a met point towards the ray's origin.
+    """Light that leaves a hit point towards the ray's origin.
 
-    ``occlusion`` is how many rays feel for near surfaces; 0 also leaves shadows out, which is
-    good enough for what a mirror shows.
+    ``occlusion`` is the number of ambient occlusion rays; 0 also omits shadows, which is good
+    enough for reflections.
 
     Returns
     -------
@@ -98,12 +85,12 @@ def lit(world, what, ox, oy, oz, dx, dy, dz, t, px, py, sample, occlusion):
     m, nx, ny, nz, r, g, b, glow, mirror = surface(world, what, x, y, z)
     if nx * dx + ny * dy + nz * dz > 0.0:
         nx, ny, nz = -nx, -ny, -nz
-    # geometry's own normal lifts shadow rays off; the bumped one takes the light
+    # shadow rays start along the geometric normal; the bumped normal is lit
     eps = 1e-4 + 2e-4 * t
     if what >= 0:
         kind = int(world.prims[what, 0])
         if kind in (FOLIAGE, FUR):
-            # hair and leaves would shade themselves to black: set off from nearer the rim
+            # hair and leaves would shade themselves to black: start nearer the rim
             size = 1.0 / math.sqrt(
                 world.prims[what, 1] ** 2 + world.prims[what, 2] ** 2 + world.prims[what, 3] ** 2
             )
@@ -229,8 +216,8 @@ def seen(world, ox, oy, oz, dx, dy, dz, px, py, sample, occlusion):
     Returns
     -------
     tuple of float
-        Red, green, blue (premultiplied linear light), coverage (1 unless the ray gets out of a
-        world without sky), distance of the first surface in metres.
+        Red, green, blue (premultiplied linear light), coverage (1 unless the ray leaves a world
+        without sky), distance of the first surface in metres.
     """
     sky = world.sky
     r = g = b = 0.0
@@ -292,7 +279,6 @@ def seen(world, ox, oy, oz, dx, dy, dz, px, py, sample, occlusion):
                     sample,
                     0,
                 )
-            # metals tint what they mirror; the rest lays it on top
             cr, cg, cb = cr + (mr - cr) * weight, cg + (mg - cg) * weight, cb + (mb - cb) * weight
         travelled += t
         if sky[HAZE] > 0.0:
@@ -308,5 +294,4 @@ def seen(world, ox, oy, oz, dx, dy, dz, px, py, sample, occlusion):
         if left < 0.02:
             break
         ox, oy, oz = x + dx * 1e-3, y + dy * 1e-3, z + dz * 1e-3
-        # leave the glass by its far side: solids answer only to entry, so step on to be safe
     return r, g, b, 1.0 - left, first

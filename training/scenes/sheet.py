@@ -1,4 +1,4 @@
-"""The contact sheet of the pack: cut-outs in rows over a choice of backgrounds."""
+"""The contact sheet of the pack: rows of backgrounds, then rows of foregrounds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PAPER = (236, 233, 226)
 def contact_sheet(
     columns: int = 10, cell: int = 112, background_rows: int = 4, foreground_rows: int = 3
 ) -> Image.Image:
-    """Draw the first backgrounds and cut-outs of the installed pack as one RGB picture."""
+    """Return the first backgrounds and foregrounds of the installed pack on one RGB page."""
     gap = 4
     pitch = cell + gap
     rows = background_rows + foreground_rows

@@ -1,6 +1,6 @@
-"""The sky: gradient, sun, clouds, stars and far ridges in the haze, compiled.
+"""The sky: gradient, sun, clouds, stars and far ridges in the haze; compiled.
 
-The sky is a vector of numbers; the columns are named here once.
+The sky is a vector of numbers, whose columns are named here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SKY_WIDTH = 36
 
 @njit(cache=True)
 def haze_colour(sky, dx, dy, dz):
-    """Colour that distance fades to: the horizon, warmer towards the sun."""
+    """Colour of distance: the horizon, warmer towards the sun."""
     towards = max(0.0, dx * sky[SUN] + dy * sky[SUN + 1] + dz * sky[SUN + 2])
     glow = 0.25 * towards**8
     return (
@@ -40,7 +40,7 @@ def haze_colour(sky, dx, dy, dz):
 
 @njit(cache=True)
 def sky_colour(sky, dx, dy, dz, detail):
-    """Radiance of the sky along a unit direction; ``detail`` false leaves clouds and ridges out."""
+    """Radiance of the sky along a unit direction; without ``detail`` no clouds or ridges."""
     seed = int(sky[SKY_SEED])
     up = max(0.0, dz)
     s = 1.0 - (1.0 - up) ** 3.0
@@ -72,7 +72,7 @@ def sky_colour(sky, dx, dy, dz, detail):
         w = fbm2(cx, cy, seed, 5)
         body = smooth(0.72 - 0.5 * cover, 0.95 - 0.5 * cover, w) * smooth(0.01, 0.16, dz)
         if body > 0.0:
-            # thinner towards the sun is brighter; the thick middle is grey
+            # brighter where the cloud is thinner towards the sun
             lit = fbm2(cx + 0.35 * sky[SUN], cy + 0.35 * sky[SUN + 1], seed, 4)
             shade = 0.62 + 1.6 * (w - lit) + 0.35 * (1.0 - body)
             shade = min(1.15, max(0.42, shade)) * sky[CLOUD_LIGHT]
@@ -82,7 +82,7 @@ def sky_colour(sky, dx, dy, dz, detail):
             r += (cr - r) * body
             g += (cg - g) * body
             b += (cb - b) * body
-    # far ridges, nearest last, each a little darker: kilometres away, so only a picture
+    # far ridges, nearest last, each a little darker; too far to be geometry
     ridges = int(sky[RIDGES])
     if ridges > 0 and dz < sky[RIDGE_HEIGHT] * 1.2:
         round_about = math.atan2(dx, dy)

@@ -1,4 +1,4 @@
-"""What a ray sees where it meets something: material, normal, colour; and the view outside."""
+"""Material, normal and colour of what a ray hits, and the view out of a window; compiled."""
 
 from __future__ import annotations
 
@@ -6,32 +6,10 @@ import math
 
 from numba import njit
 
-from training.scenes.geometry import (
-    FOLIAGE,
-    FRUSTUM,
-    LATHE,
-    MISS,
-    SPHERE,
-    TORUS,
-    local,
-    normal,
-)
+from training.scenes.geometry import FOLIAGE, FRUSTUM, LATHE, MISS, SPHERE, TORUS, local, normal
 from training.scenes.noise import noise2, smooth
-from training.scenes.sky import (
-    OUTSIDE,
-    haze_colour,
-    sky_colour,
-)
-from training.scenes.textures import (
-    BUMP,
-    BUMP_SCALE,
-    C1,
-    C2,
-    SCALE,
-    SEED,
-    colour,
-    surface_uv,
-)
+from training.scenes.sky import OUTSIDE, haze_colour, sky_colour
+from training.scenes.textures import BUMP, BUMP_SCALE, C1, C2, SCALE, SEED, colour, surface_uv
 from training.scenes.tracing import (
     FIELD_ID,
     FRAME_ID,
@@ -44,7 +22,6 @@ from training.scenes.tracing import (
 from training.scenes.world import (
     LAND_MAT,
     ROOM_MATS,
-    ROOM_X0,
     ROOM_X1,
     ROOM_Y0,
     ROOM_Y1,
@@ -55,12 +32,12 @@ from training.scenes.world import (
 
 @njit(cache=True)
 def surface(world, what, x, y, z):
-    """Material, normal and colour where a ray met something.
+    """Material, normal and colour of what a ray hit at a point.
 
     Returns
     -------
     tuple
-        Material number, unit normal (3), colour (3), glow, mirror.
+        Material number, unit normal (3), colour (3), glow, mirror weight.
     """
     mats = world.mats
     land = world.land
@@ -72,7 +49,7 @@ def surface(world, what, x, y, z):
         sx = math.sqrt(prims[what, 1] ** 2 + prims[what, 2] ** 2 + prims[what, 3] ** 2)
         sy = math.sqrt(prims[what, 4] ** 2 + prims[what, 5] ** 2 + prims[what, 6] ** 2)
         sz = math.sqrt(prims[what, 7] ** 2 + prims[what, 8] ** 2 + prims[what, 9] ** 2)
-        # normal in the object's own frame, for choosing the side to unroll
+        # normal in the object's own frame, which decides how to unwrap the surface
         lx = (prims[what, 1] * nx + prims[what, 2] * ny + prims[what, 3] * nz) / sx
         ly = (prims[what, 4] * nx + prims[what, 5] * ny + prims[what, 6] * nz) / sy
         lz = (prims[what, 7] * nx + prims[what, 8] * ny + prims[what, 9] * nz) / sz
@@ -130,8 +107,6 @@ def surface(world, what, x, y, z):
             side = 2
         elif abs(y - land[ROOM_Y1]) < 1e-6:
             side = 3
-        elif abs(x - land[ROOM_X0]) < 1e-6:
-            side = 0
         n = 1.0 if side == 0 or side == 2 else -1.0
         if side < 2:
             return 0, n, 0.0, 0.0, 0.75, 0.74, 0.72, 0.0, 0.0

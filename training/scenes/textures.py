@@ -1,7 +1,6 @@
-"""Colour of a surface at a point: about thirty procedural textures, compiled.
+"""Colour of a surface at a point: thirty procedural textures, compiled.
 
-A material is a row of ``mats``; the columns are named here once (Numba folds the names in as
-constants).
+A material is a row of ``mats``, whose columns are named here, as constants of the compiled code.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ MAT_WIDTH = 21
 
 @njit(cache=True)
 def surface_uv(qx, qy, qz, nx, ny, nz, turned):
-    """Unroll metric object coordinates to a plane, by the side the normal faces."""
+    """Unwrap metric object coordinates to a plane, by the direction of the normal."""
     if turned:
         r = math.sqrt(qx * qx + qy * qy)
         return math.atan2(qy, qx) * max(r, 1e-3), qz
@@ -78,12 +77,8 @@ def _mix(mats, m, s):
 
 @njit(cache=True)
 def _third(mats, m, r, g, b, s):
-    """Blend a colour towards the material's third."""
-    return (
-        r + (mats[m, C3] - r) * s,
-        g + (mats[m, C3 + 1] - g) * s,
-        b + (mats[m, C3 + 2] - b) * s,
-    )
+    """Blend a colour towards the material's third colour."""
+    return (r + (mats[m, C3] - r) * s, g + (mats[m, C3 + 1] - g) * s, b + (mats[m, C3 + 2] - b) * s)
 
 
 @njit(cache=True)
@@ -115,7 +110,7 @@ def _painting(mats, m, u, v, seed):
 
 @njit(cache=True)
 def _facade(mats, m, u, v, seed):
-    """Rows of windows on a wall; returns colour, glow and how mirror-like the spot is."""
+    """Rows of windows on a wall: colour, glow and mirror weight."""
     width = mats[m, SCALE]
     height = mats[m, SCALE] * 1.25
     i = math.floor(u / width)
@@ -145,9 +140,9 @@ def _facade(mats, m, u, v, seed):
 
 @njit(cache=True)
 def _rug(mats, m, u, v, seed):
-    # u, v in metres about the rug's centre; EXTRA is the rug's half length
+    # u, v are metres from the rug's centre, EXTRA is its half length
     half = mats[m, EXTRA]
-    s = max(abs(u), abs(v) * 1.0) / half
+    s = max(abs(u), abs(v)) / half
     if s > 0.92:
         return _mix(mats, m, 0.0)
     if s > 0.84:
@@ -175,7 +170,7 @@ def colour(mats, m, qx, qy, qz, nx, ny, nz, u, v, x, y, z, wz):
     nx, ny, nz : float
         Normal in the object's frame.
     u, v : float
-        Unrolled surface coordinates, metres.
+        Unwrapped surface coordinates, metres.
     x, y, z : float
         The point in the world, metres.
     wz : float

@@ -1,20 +1,11 @@
-"""All makers of objects, in the order from which seeds draw them: never reorder, only append."""
+"""All makers of objects, in the order that seeds draw from: append, never reorder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from training.scenes.animals import bear, beast, bird, fish, person
-from training.scenes.belongings import (
-    ball,
-    books,
-    candle,
-    clock,
-    gem,
-    instrument,
-    lamp,
-    present,
-)
+from training.scenes.belongings import ball, books, candle, clock, gem, instrument, lamp, present
 from training.scenes.build import Builder
 from training.scenes.plants import mushroom, plant, tree
 from training.scenes.produce import fruit

@@ -1,11 +1,9 @@
-"""Where people live: streets, squares, villages, gardens, a laid table in the open."""
+"""Towns: streets, squares, villages, gardens, a table outdoors."""
 
 from __future__ import annotations
 
-from training.scenes import outdoors as out
-from training.scenes import sky as heaven
+from training.scenes import outdoors, sky, world
 from training.scenes import textures as tex
-from training.scenes import world as ground
 from training.scenes.build import Builder, hsv
 from training.scenes.render import Camera
 from training.scenes.things import LARGE, SMALL
@@ -15,17 +13,17 @@ STYLES = ("city", "village", "plaza", "garden")
 
 
 def town(b: Builder, style: str) -> tuple[Camera, float]:
-    """Streets and squares on flat ground."""
+    """Build a town on flat ground; return a camera and the brightness to expose for."""
     hour = b.pick(HOURS)
     night = hour in ("night", "dusk")
     middle = daylight(b, hour)
     land = b.land
-    land[ground.LAND_KIND] = ground.FLAT
+    land[world.LAND_KIND] = world.FLAT
     grey = b.uniform(0.08, 0.2)
     half = b.uniform(3.0, 5.0)
-    grove = out.Grove(b, b.pick(["green", "green", "autumn", "blossom"]))
+    grove = outdoors.Grove(b, b.pick(["green", "green", "autumn", "blossom"]))
     if style == "plaza":
-        land[ground.LAND_MAT] = b.mat(
+        land[world.LAND_MAT] = b.mat(
             hsv(b.uniform(0, 0.15), 0.2, 0.7),
             hsv(b.uniform(0, 0.15), 0.3, 0.5),
             (0.3, 0.29, 0.27),
@@ -34,7 +32,7 @@ def town(b: Builder, style: str) -> tuple[Camera, float]:
         )
         half = b.uniform(9, 14)
     elif style in ("garden", "village"):
-        land[ground.LAND_MAT] = b.mat(
+        land[world.LAND_MAT] = b.mat(
             hsv(0.27, 0.6, 0.45),
             hsv(0.22, 0.55, 0.6),
             hsv(b.uniform(0, 1), 0.6, 0.95),
@@ -43,7 +41,7 @@ def town(b: Builder, style: str) -> tuple[Camera, float]:
             extra=b.pick([0.0, 0.006, 0.02]),
         )
     else:
-        land[ground.LAND_MAT] = b.mat(
+        land[world.LAND_MAT] = b.mat(
             (grey, grey, grey * 1.05),
             (0.32, 0.31, 0.29),
             (0.75, 0.73, 0.66),
@@ -91,7 +89,7 @@ def town(b: Builder, style: str) -> tuple[Camera, float]:
         for i in range(b.many(2, 6)):
             side = b.pick([-1, 1])
             if style == "city":
-                out.street_car(
+                outdoors.street_car(
                     b,
                     side * (half - 1.3),
                     6 + 7.5 * i + b.uniform(-1, 1),
@@ -104,7 +102,7 @@ def town(b: Builder, style: str) -> tuple[Camera, float]:
                     b.pick(LARGE)(b)
         for i in range(5):
             if b.chance(0.8):
-                out.lamp_post(b, -half - 0.6, 7 + 11 * i, night)
+                outdoors.lamp_post(b, -half - 0.6, 7 + 11 * i, night)
             if b.chance(0.6):
                 grove.plant(half + 1.2, 5 + 12 * i + b.uniform(-2, 2), 0, b.uniform(4, 7))
         if style == "plaza":  # a fountain
@@ -133,7 +131,7 @@ def town(b: Builder, style: str) -> tuple[Camera, float]:
     ), middle
 
 
-def _village(b: Builder, grove: out.Grove, style: str) -> None:
+def _village(b: Builder, grove: outdoors.Grove, style: str) -> None:
     path = b.mat(
         hsv(0.09, 0.3, 0.6),
         hsv(0.08, 0.3, 0.45),
@@ -146,7 +144,7 @@ def _village(b: Builder, grove: out.Grove, style: str) -> None:
     for i in range(n):
         side = -1 if i % 2 else 1
         y = 11 + 9.5 * (i // 2) + b.uniform(-2, 2)
-        out.house(
+        outdoors.house(
             b,
             (side * b.uniform(8.5, 12), y, 0),
             -70.0 * side + b.uniform(-10, 10),
@@ -155,18 +153,18 @@ def _village(b: Builder, grove: out.Grove, style: str) -> None:
             b.uniform(2.8, 5.6),
         )
     if b.chance(0.6):
-        out.house(b, (b.uniform(-4, 4), 48, 0), 0.0, 9, 8, 6)
+        outdoors.house(b, (b.uniform(-4, 4), 48, 0), 0.0, 9, 8, 6)
     wood = b.mat(b.pick([(0.75, 0.74, 0.7), hsv(0.08, 0.5, 0.5)]))
     for side in (-1, 1):
         if b.chance(0.7):
-            out.fence(b, (side * 3.4, 3.5), (side * 3.4, 30), 0.95, wood)
+            outdoors.fence(b, (side * 3.4, 3.5), (side * 3.4, 30), 0.95, wood)
     for _ in range(b.many(6, 18)):
         x, y = b.pick([-1, 1]) * b.uniform(4.5, 22), b.uniform(5, 60)
         grove.plant(x, y, 0, b.uniform(3.5, 8))
     for _ in range(b.many(4, 14)):
         grove.bush(b.pick([-1, 1]) * b.uniform(2.4, 7), b.uniform(3, 22), 0, b.uniform(0.4, 1.2))
     if b.chance(0.7):
-        out.bench(
+        outdoors.bench(
             b, (b.pick([-1, 1]) * b.uniform(2.4, 3.0), b.uniform(4, 8), 0), b.uniform(-40, 40)
         )
     for _ in range(b.many(1, 5)):
@@ -177,11 +175,11 @@ def _village(b: Builder, grove: out.Grove, style: str) -> None:
 
 
 def still_life(b: Builder) -> tuple[Camera, float]:
-    """A table in the open or on a terrace with things on it, seen from near."""
+    """Build a table outdoors with small objects, seen from near; see `town`."""
     middle = daylight(b, b.pick(["noon", "clouds", "golden", "mist"]))
     land = b.land
-    land[ground.LAND_KIND] = ground.FLAT
-    land[ground.LAND_MAT] = b.mat(
+    land[world.LAND_KIND] = world.FLAT
+    land[world.LAND_MAT] = b.mat(
         hsv(0.27, 0.55, 0.45),
         hsv(0.22, 0.55, 0.6),
         hsv(0.1, 0.6, 0.95),
@@ -204,10 +202,10 @@ def still_life(b: Builder) -> tuple[Camera, float]:
             (b.uniform(-0.75, 0.75), 1.0 + 0.14 * i, 0.75), b.uniform(0, 360), b.uniform(0.2, 0.42)
         ):
             b.pick(SMALL)(b)
-    grove = out.Grove(b, b.pick(["green", "autumn", "blossom"]))
+    grove = outdoors.Grove(b, b.pick(["green", "autumn", "blossom"]))
     for _ in range(b.many(6, 16)):
         grove.plant(b.uniform(-16, 16), b.uniform(9, 40), 0, b.uniform(4, 8))
-    b.sky[heaven.AO_REACH] = 0.5
+    b.sky[sky.AO_REACH] = 0.5
     return Camera(
         place=(b.uniform(-0.4, 0.4), b.uniform(-0.5, 0.1), b.uniform(1.15, 1.6)),
         yaw=b.uniform(-8, 8),

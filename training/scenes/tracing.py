@@ -1,4 +1,4 @@
-"""What a ray meets first in a world, and whether anything stands in its way, compiled."""
+"""What a ray hits first in a world, and how much light passes along it; compiled."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from training.scenes.world import (
     WATER_LEVEL,
 )
 
-# what was met, when it is not a solid (solids are 0 and up)
+# what was hit if it is not a solid (solids are 0 and up)
 SKY_ID, PLANE_ID, FIELD_ID, WATER_ID, WINDOW_ID = -1, -2, -3, -4, -5
 WALL_ID = -10  # and below: left, right, back, front, floor, ceiling; -20 is a window's frame
 FRAME_ID = -20
@@ -34,7 +34,7 @@ _FRAME = 0.06  # metres of frame about a window pane
 
 @njit(cache=True)
 def height_at(world, x, y):
-    """Terrain height, bilinear; beyond the grid the border goes on."""
+    """Terrain height, bilinear; beyond the grid the border's."""
     land = world.land
     heights = world.heights
     u = (x - land[FIELD_X]) / land[FIELD_CELL]
@@ -52,7 +52,7 @@ def height_at(world, x, y):
 
 @njit(cache=True)
 def hit_field(world, ox, oy, oz, dx, dy, dz, tmin, tmax, fine):
-    """March the terrain; steps grow with distance, then halving pins the crossing down."""
+    """March the terrain in steps that grow with distance, then bisect."""
     top = world.land[FIELD_TOP]
     t = tmin
     if oz > top:
@@ -82,7 +82,7 @@ def hit_field(world, ox, oy, oz, dx, dy, dz, tmin, tmax, fine):
 
 @njit(cache=True)
 def window_at(world, wall, u, v):
-    """0 no window here, 1 the pane, 2 its frame or a bar."""
+    """Return 0 for no window here, 1 for a pane, 2 for a frame or bar."""
     windows = world.windows
     for w in range(windows.shape[0]):
         if int(windows[w, 0]) != wall:
@@ -146,7 +146,7 @@ def hit_room(world, ox, oy, oz, dx, dy, dz):
 
 @njit(cache=True)
 def trace(world, ox, oy, oz, dx, dy, dz, tmin):
-    """First thing along a ray of unit direction.
+    """What a ray of unit direction hits first.
 
     Returns
     -------
@@ -210,7 +210,7 @@ def trace(world, ox, oy, oz, dx, dy, dz, tmin):
 def blocked(world, ox, oy, oz, dx, dy, dz, tmax, sunlight):
     """Share of light that gets through along a ray up to ``tmax`` (0 none, 1 all).
 
-    ``sunlight`` makes a room's walls count: the sun comes in through windows only.
+    With ``sunlight`` a room's walls block too: the sun only enters through windows.
     """
     groups = world.groups
     prims = world.prims

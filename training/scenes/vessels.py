@@ -1,7 +1,7 @@
 """Vases, cups, bottles, glasses, teapots.
 
-Every maker takes the builder and leaves an object standing on z = 0 about the origin, within
-about a metre; the caller's frame scales and places it.
+Every maker adds an object that stands on z = 0 at the origin, about a metre in size; the caller's
+frame places and scales it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from training.scenes.plants import flowers
 
 
 def vase(b: Builder) -> None:
-    """Vase of a random outline, sometimes with twigs."""
+    """Vase of a random outline, sometimes with flowers."""
     n = b.many(4, 6)
     pts = [(0.0, b.uniform(0.12, 0.25))]
     pts += [(i / n, b.uniform(0.1, 0.4)) for i in range(1, n)]
@@ -26,7 +26,7 @@ def vase(b: Builder) -> None:
 
 
 def cup(b: Builder) -> None:
-    """Cup with handle and something to drink, on a saucer or not."""
+    """Cup with a handle and a drink, perhaps on a saucer."""
     m = glaze(b)
     r = b.uniform(0.26, 0.36)
     b.turned((0, 0, 0.03), 0.6, [(0, r * 0.6), (0.08, r * 0.75), (0.5, r * 0.95), (1, r)], m)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from training.scenes import sky as heaven
+from training.scenes import sky
 from training.scenes.build import Builder
 
 HOURS = ("noon", "noon", "noon", "clouds", "golden", "golden", "dusk", "mist", "night")
 
 
 def daylight(b: Builder, hour: str, *, ridges: bool = True) -> float:
-    """Set sky, sun, ambient light and haze; returns the brightness to aim at."""
+    """Set sky, sun, ambient light and haze; return the brightness to expose for."""
     s = b.sky
-    s[heaven.SKY_SEED] = b.many(1, 9000)
-    s[heaven.CLOUD_SCALE] = b.uniform(0.5, 1.3)
-    s[heaven.AO_REACH] = 1.6
+    s[sky.SKY_SEED] = b.many(1, 9000)
+    s[sky.CLOUD_SCALE] = b.uniform(0.5, 1.3)
+    s[sky.AO_REACH] = 1.6
     yaw = b.pick([b.uniform(-150, -50), b.uniform(50, 150), b.uniform(-60, 60)])
     if hour in ("noon", "clouds"):
         zenith, horizon = (0.13, 0.32, 0.85), (0.65, 0.82, 1.05)
@@ -38,7 +38,7 @@ def daylight(b: Builder, hour: str, *, ridges: bool = True) -> float:
         up, down = (0.26, 0.22, 0.36), (0.13, 0.09, 0.09)
         cover, bright, haze, middle = b.uniform(0.3, 0.7), 0.8, b.uniform(0.002, 0.006), 0.16
         ridge = (0.12, 0.08, 0.16)
-        s[heaven.STARS] = 0.15
+        s[sky.STARS] = 0.15
     elif hour == "mist":
         zenith, horizon = (0.62, 0.68, 0.74), (0.78, 0.8, 0.8)
         sun, height = (0.8, 0.76, 0.68), b.uniform(15, 40)
@@ -51,13 +51,13 @@ def daylight(b: Builder, hour: str, *, ridges: bool = True) -> float:
         up, down = (0.05, 0.06, 0.12), (0.03, 0.03, 0.05)
         cover, bright, haze, middle = b.uniform(0.0, 0.4), 0.6, b.uniform(0.002, 0.006), 0.1
         ridge = (0.01, 0.015, 0.03)
-        s[heaven.STARS] = 1.0
-    s[heaven.ZENITH : heaven.ZENITH + 3] = zenith
-    s[heaven.HORIZON : heaven.HORIZON + 3] = horizon
-    s[heaven.CLOUDS], s[heaven.CLOUD_LIGHT], s[heaven.HAZE] = cover, bright, haze
+        s[sky.STARS] = 1.0
+    s[sky.ZENITH : sky.ZENITH + 3] = zenith
+    s[sky.HORIZON : sky.HORIZON + 3] = horizon
+    s[sky.CLOUDS], s[sky.CLOUD_LIGHT], s[sky.HAZE] = cover, bright, haze
     b.sun(yaw, height, sun, 0.008 if hour != "clouds" else 0.15)
     b.ambient(up, down)
     if ridges:
-        s[heaven.RIDGES], s[heaven.RIDGE_HEIGHT] = b.many(0, 3), b.uniform(0.04, 0.22)
-        s[heaven.RIDGE : heaven.RIDGE + 3] = ridge
+        s[sky.RIDGES], s[sky.RIDGE_HEIGHT] = b.many(0, 3), b.uniform(0.04, 0.22)
+        s[sky.RIDGE : sky.RIDGE + 3] = ridge
     return middle

@@ -1,4 +1,4 @@
-"""A scene as compiled code sees it: a named tuple of arrays and nothing else."""
+"""A scene for compiled code: a named tuple of arrays."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-FAR = 1000.0  # metres at which depth is clamped; the sky lies there
+FAR = 1000.0  # metres; the depth of the sky, and the largest
 
-# columns of ``land``: what the ground is
+# columns of ``land``, the ground
 LAND_KIND, LAND_MAT, WATER_LEVEL, WATER_MAT = 0, 1, 2, 3
 FIELD_X, FIELD_Y, FIELD_CELL, FIELD_TOP = 4, 5, 6, 7
 ROOM_X0, ROOM_X1, ROOM_Y0, ROOM_Y1, ROOM_HEIGHT, ROOM_MATS = 8, 9, 10, 11, 12, 13
@@ -25,16 +25,16 @@ GROUP_WIDTH = 6
 
 
 class World(NamedTuple):
-    """Everything a ray can meet. All arrays float64, C order.
+    """Everything a ray can hit. All arrays are float64 in C order.
 
     Attributes
     ----------
     prims, mats, profiles, groups : ndarray
-        Solids, materials, turned profiles, and bounding balls over runs of solids.
+        Solids, materials, profiles of lathed solids, and bounding balls of runs of solids.
     lamps, windows : ndarray
         Small lights, and openings in a room's walls.
     sky, land : ndarray
-        Vectors; columns are named in :mod:`sky` and here.
+        Vectors, whose columns are named in `sky` and here.
     heights : ndarray, shape (rows, columns)
         Terrain heights, metres.
     """

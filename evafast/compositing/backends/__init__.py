@@ -32,10 +32,9 @@ class Backend(Protocol):
     def __init__(
         self, bank: Bank, device: torch.device, *, binary: bool, parallel: bool = True
     ) -> None:
-        """Copy the bank to the device, in this backend's own layout.
+        """Copy the bank to the device, in this backend's own layout, for matte or binary masks.
 
-        `binary` selects binary masks. Unless `parallel`, a call on the CPU runs in the calling
-        thread only.
+        Unless `parallel`, a call on the CPU runs in the calling thread only.
         """
 
     @staticmethod

@@ -20,18 +20,13 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).with_name("over.cu")
 OPTIONS = ("-std=c++17",)
-TILE = 512  # pixels per warp and iteration
-WARPS = 8  # per block
+TILE, WARPS = 512, 8  # pixels per warp and iteration, warps per block
 ALIGNED, ANY = "evafast_over_aligned", "evafast_over_any"
 BLOCKS_PER_MULTIPROCESSOR = {ALIGNED: 4, ANY: 3}  # the launch bounds in over.cu
 
-LAUNCH = np.dtype(
-    [
-        *((name, np.uint64) for name in ("backgrounds", "foregrounds", "table", "placements")),
-        *((name, np.uint64) for name in ("image", "mask", "background_chunks")),
-        *((name, np.uint32) for name in ("samples", "side", "tiles", "binary")),
-    ]
-)
+_WIDE = ("backgrounds", "foregrounds", "table", "placements", "image", "mask", "background_chunks")
+_NARROW = ("samples", "side", "tiles", "binary")
+LAUNCH = np.dtype([*((n, np.uint64) for n in _WIDE), *((n, np.uint32) for n in _NARROW)])
 """``struct Launch`` of over.cu, field by field."""
 
 
@@ -45,10 +40,8 @@ class Backend(CudaBackend):
 
     package = "cupy"
 
-    def __init__(
-        self, bank: Bank, device: torch.device, *, binary: bool, parallel: bool = True
-    ) -> None:
-        super().__init__(bank, device, binary=binary)
+    def __init__(self, bank: Bank, device: torch.device, **options: bool) -> None:
+        super().__init__(bank, device, **options)
         try:
             self._kernels = _compiled(device.index)
         except Exception as error:  # CuPy's own classes differ between versions
@@ -58,7 +51,7 @@ class Backend(CudaBackend):
             launch[name] = tensor.data_ptr()
         launch["background_chunks"] = self.bank.backgrounds.shape[1] // 16
         launch["side"], launch["tiles"] = bank.canvas, -(-(bank.canvas**2) // TILE)
-        launch["binary"] = binary
+        launch["binary"] = self.binary
         self._launch = launch
 
     @staticmethod
@@ -66,21 +59,20 @@ class Backend(CudaBackend):
         """Check CuPy's build, the driver and NVRTC."""
         import cupy
 
-        if cupy.cuda.runtime.is_hip:
+        runtime = cupy.cuda.runtime
+        if runtime.is_hip:
             return f"this CuPy is built for ROCm; {pip_line()}"
-        driver = cupy.cuda.runtime.driverGetVersion() // 1000
-        toolkit = cupy.cuda.runtime.runtimeGetVersion() // 1000
-        if driver < toolkit:
-            return (
-                f"CuPy is built for CUDA {toolkit}, but the driver supports CUDA {driver}; "
-                f"{pip_line(driver)}"
-            )
-        cupy.cuda.runtime.getDeviceCount()
+        driver, built = runtime.driverGetVersion() // 1000, runtime.runtimeGetVersion() // 1000
+        if driver < built:
+            why = f"CuPy is built for CUDA {built}, but the driver supports CUDA {driver}"
+            return f"{why}; {pip_line(driver)}"
+        runtime.getDeviceCount()
         cupy.cuda.nvrtc.getVersion()  # a library of its own, loaded on first use
         return None
 
     def launch(self, rows: torch.Tensor, image: torch.Tensor, mask: torch.Tensor) -> None:
-        """Queue the kernel alone; see `CudaBackend.launch`."""
+        """Queue the kernel."""
+        import cupy
         import torch
 
         launch = self._launch.copy()  # other threads may be launching too
@@ -89,16 +81,13 @@ class Backend(CudaBackend):
         name = kernel_for(mask.shape[-1], image.data_ptr(), mask.data_ptr())
         tiles = len(rows) * int(launch["tiles"][0])
         grid = min(-(-tiles // WARPS), self.multiprocessors * BLOCKS_PER_MULTIPROCESSOR[name])
-        with _cupy_stream(torch.cuda.current_stream(self.device)):
+        stream = torch.cuda.current_stream(self.device)
+        if hasattr(cupy.cuda.Stream, "from_external"):  # CuPy 14 and later
+            stream = cupy.cuda.Stream.from_external(stream)
+        else:
+            stream = cupy.cuda.ExternalStream(stream.cuda_stream, stream.device.index)
+        with stream:
             self._kernels[name]((grid,), (32 * WARPS,), (launch,))
-
-
-def _cupy_stream(stream: torch.cuda.Stream) -> Any:
-    import cupy
-
-    if hasattr(cupy.cuda.Stream, "from_external"):  # CuPy 14 and later
-        return cupy.cuda.Stream.from_external(stream)
-    return cupy.cuda.ExternalStream(stream.cuda_stream, stream.device.index)
 
 
 @cache

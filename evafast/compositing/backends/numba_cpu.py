@@ -1,16 +1,14 @@
-# mypy: allow-untyped-defs, allow-untyped-calls
+# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code=call-arg
 """The CPU backend: one Numba kernel, parallel over samples.
 
-Between the rows of the foreground, the background is copied by memcpy in runs as long as possible;
-under them it is blended, so each byte of the image is written once. Coverage is stored once per
-channel, so that blending a row is one flat loop over bytes, which LLVM vectorizes.
+Between the rows of the foreground, the background is copied in runs as long as possible. Coverage
+is stored once per channel, so that blending a row is one flat loop over bytes, which LLVM
+vectorizes.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,34 +33,19 @@ def _copy(typing: Any, target: Any, source: Any, count: Any) -> Any:
     """Copy `count` bytes from one address to another: memcpy."""
 
     def code(context, builder, signature, arguments):
-        to, origin, size = arguments
-        to, origin = (builder.inttoptr(a, cgutils.voidptr_t) for a in (to, origin))
-        cgutils.raw_memcpy(builder, to, origin, size, 1)
+        to, origin = (builder.inttoptr(a, cgutils.voidptr_t) for a in arguments[:2])
+        cgutils.raw_memcpy(builder, to, origin, arguments[2], 1)
         return context.get_dummy_value()
 
     return types.void(types.uintp, types.uintp, types.intp), code
 
 
-@intrinsic
-def _clear(typing: Any, target: Any, count: Any) -> Any:
-    """Set `count` bytes at an address to 0: memset."""
-
-    def code(context, builder, signature, arguments):
-        to, size = arguments
-        cgutils.memset(builder, builder.inttoptr(to, cgutils.voidptr_t), size, 0)
-        return context.get_dummy_value()
-
-    return types.void(types.uintp, types.intp), code
-
-
 @njit(inline="always")
-def _blend(  # pragma: no cover - compiled
-    coverage, colour, source, target, fg_offset, bg_offset, begin, end
-):
-    """Blend bytes `begin` to `end` of a row, which starts at the offsets in its arrays."""
+def _blend(coverage, colour, source, target, fg, bg, begin, end):  # pragma: no cover - compiled
+    """Blend bytes `begin` to `end` of a row, which starts at `fg` and `bg` in its arrays."""
     for i in range(begin, end):
-        m, fg, bg = coverage[fg_offset + i], colour[fg_offset + i], source[bg_offset + i]
-        target[bg_offset + i] = _over(m, fg, bg)
+        m, above, below = coverage[fg + i], colour[fg + i], source[bg + i]
+        target[bg + i] = _over(m, above, below)
 
 
 @njit(boundscheck=False)
@@ -74,7 +57,7 @@ def _paste(sample, bank, placements, image, mask):  # pragma: no cover - compile
     source, target, matte = backgrounds[background[sample]], image[sample], mask[sample]
     source_at, target_at = source.ctypes.data, target.ctypes.data
     matte_at, mattes_at = matte.ctypes.data, mattes.ctypes.data
-    _clear(matte_at, side * side)  # type: ignore[call-arg]
+    matte[:] = 0
     x, y, w, h = left[sample], top[sample], width[sample], height[sample]
     count = np.uintp(3 * w)  # unsigned: Numba tests every signed index for its sign
     whole = count // _RUN * _RUN
@@ -84,12 +67,10 @@ def _paste(sample, bank, placements, image, mask):  # pragma: no cover - compile
         begin = (y + row) * side + x
         _copy(target_at + 3 * done, source_at + 3 * done, 3 * (begin - done))
         first = offsets[foreground[sample]] + row * w
-        fg_offset, bg_offset = np.uintp(3 * first), np.uintp(3 * begin)
-        _blend(coverage, colour, source, target, fg_offset, bg_offset, np.uintp(0), whole)
-        if whole < count:
-            # Vector code would finish byte by byte: blend one more full run instead, and some
-            # bytes twice.
-            _blend(coverage, colour, source, target, fg_offset, bg_offset, tail, count)
+        fg, bg = np.uintp(3 * first), np.uintp(3 * begin)
+        _blend(coverage, colour, source, target, fg, bg, np.uintp(0), whole)
+        if whole < count:  # not byte by byte, but one more full run: some bytes twice
+            _blend(coverage, colour, source, target, fg, bg, tail, count)
         _copy(matte_at + begin, mattes_at + first, w)
         done = begin + w
     _copy(target_at + 3 * done, source_at + 3 * done, 3 * (side * side - done))
@@ -107,15 +88,6 @@ def _on_this_thread(bank, placements, image, mask):  # pragma: no cover - compil
         _paste(sample, bank, placements, image, mask)
 
 
-@contextmanager
-def _keep_torch_threads() -> Iterator[None]:
-    """Restore torch's thread count, which Numba changes where both use the same OpenMP."""
-    threads = torch.get_num_threads()
-    yield
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
-
-
 class Backend:
     """Numba on the CPU; see `evafast.compositing.backends.Backend`."""
 
@@ -129,7 +101,7 @@ class Backend:
         coverage = np.ascontiguousarray(bank.foreground_rgba[:, 3])
         mattes = coverage
         if binary:
-            mattes = pixel.binary(coverage.astype(np.int32)).astype(np.uint8)
+            mattes = pixel.binary(coverage).astype(np.uint8)
         self._bank = backgrounds, colour, np.repeat(coverage, 3), mattes, bank.foreground_offsets
         self._parallel = parallel
         for array in self._bank:
@@ -149,5 +121,8 @@ class Backend:
         if not self._parallel:
             _on_this_thread(*arguments)
             return
-        with _one_launch, _keep_torch_threads():
+        with _one_launch:
+            threads = torch.get_num_threads()
             _on_all_threads(*arguments)
+            if torch.get_num_threads() != threads:  # Numba sets it where both use one OpenMP
+                torch.set_num_threads(threads)

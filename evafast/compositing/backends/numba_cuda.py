@@ -1,11 +1,9 @@
 # mypy: allow-untyped-calls
-"""The second CUDA backend: a kernel in Python, for machines without CuPy.
-
-It is simpler than over.cu and therefore slower; numba_cuda_kernel.py has the kernel.
-"""
+"""The second CUDA backend, for machines without CuPy: simpler than over.cu, therefore slower."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from evafast.compositing.cuda import CudaBackend, pip_line
@@ -13,7 +11,7 @@ from evafast.compositing.cuda import CudaBackend, pip_line
 if TYPE_CHECKING:
     import torch
 
-    from evafast.compositing.device_bank import DeviceBank
+    from evafast.compositing.cuda import PackedBank
 
 THREADS = 256
 BLOCKS_PER_MULTIPROCESSOR = 8
@@ -21,7 +19,7 @@ FEWEST_BLOCKS = 128  # Numba warns about smaller grids; blocks without work end 
 
 
 def prepare(
-    bank: DeviceBank, rows: torch.Tensor, image: torch.Tensor, mask: torch.Tensor, *, binary: bool
+    bank: PackedBank, rows: torch.Tensor, image: torch.Tensor, mask: torch.Tensor, *, binary: bool
 ) -> tuple[Any, int, tuple[Any, ...]]:
     """Return the kernel, the words per image, and the arguments, tensors among them."""
     import torch
@@ -62,7 +60,7 @@ class Backend(CudaBackend):
         return None
 
     def launch(self, rows: torch.Tensor, image: torch.Tensor, mask: torch.Tensor) -> None:
-        """Queue the kernel alone; see `CudaBackend.launch`."""
+        """Queue the kernel."""
         import torch
         from numba import cuda
 
@@ -73,10 +71,8 @@ class Backend(CudaBackend):
         grid = max(per_sample, -(-FEWEST_BLOCKS // count)), min(count, 65535)
         stream = torch.cuda.current_stream(self.device).cuda_stream
         with cuda.gpus[self.device.index]:
-            views = [
-                cuda.as_cuda_array(a, sync=False) if isinstance(a, torch.Tensor) else a
-                for a in arguments
-            ]
+            view = partial(cuda.as_cuda_array, sync=False)
+            views = [view(a) if isinstance(a, torch.Tensor) else a for a in arguments]
             try:
                 kernel[grid, THREADS, cuda.external_stream(stream)](*views)
             except Exception as error:  # compilation and launch raise Numba's own classes

@@ -14,7 +14,7 @@ from typing import Any
 from numba import cuda, int64  # at the top: Numba's simulator replaces a global named cuda
 
 from evafast.compositing import pixel
-from evafast.compositing.device_bank import PADDING
+from evafast.compositing.cuda import PADDING
 
 
 @cache
@@ -30,19 +30,16 @@ def make_kernel(*, wide: bool) -> Any:
         backgrounds, foregrounds, table, placements, image, mask, background_words, side, binary
     ):
         area = side * side
-        image_words = 3 * area // step
-        mask_words = area // step
+        image_words, mask_words = 3 * area // step, area // step
         thread = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
         threads = cuda.gridDim.x * cuda.blockDim.x
         for sample in range(cuda.blockIdx.y, placements.shape[0], cuda.gridDim.y):
             background = int64(placements[sample, 0]) * background_words
             foreground = placements[sample, 1]
-            left = int64(placements[sample, 2])
-            top = int64(placements[sample, 3])
+            left, top = int64(placements[sample, 2]), int64(placements[sample, 3])
             first = (int64(table[foreground, 0]) & 0xFFFFFFFF) + PADDING
             first += int64(table[foreground, 1]) << 32
-            width = int64(table[foreground, 2])
-            height = int64(table[foreground, 3])
+            width, height = int64(table[foreground, 2]), int64(table[foreground, 3])
             box_begin = top * side + left
             box_end = box_begin + (height - 1) * side + width
 
@@ -51,8 +48,7 @@ def make_kernel(*, wide: bool) -> Any:
                 begin = word * step // 3
                 if begin < box_end and begin + reach >= box_begin:
                     channel = word * step - 3 * begin
-                    y = begin // side - top
-                    x = begin % side - left
+                    y, x = begin // side - top, begin % side - left
                     blended = int64(0)
                     for i in range(step):
                         byte = (value >> (8 * i)) & 255
@@ -74,8 +70,7 @@ def make_kernel(*, wide: bool) -> Any:
                 begin = word * step
                 value = int64(0)
                 if begin < box_end and begin + step > box_begin:
-                    y = begin // side - top
-                    x = begin % side - left
+                    y, x = begin // side - top, begin % side - left
                     for i in range(step):
                         if x >= 0 and x < width and y >= 0 and y < height:
                             coverage = (int64(foregrounds[first + y * width + x]) >> 24) & 255

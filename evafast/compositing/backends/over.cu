@@ -1,13 +1,10 @@
 // Composites a batch in one launch: images and masks by the rule of pixel.py, restated in CUDA C++.
 //
-// The kernel is bound by the bytes it writes. A warp owns a tile of 512 consecutive pixels of one
-// sample, and a lane owns 16 of them: 48 bytes of image and 16 of mask, so that the position of
-// every channel is known at compile time. Global memory is accessed in 16-byte chunks, coalesced
-// across the warp. A tile under the foreground passes through shared memory, from chunks to pixels
-// and back; any other tile is a plain copy. docs/kernels.md explains these choices.
-//
-// The file needs no header, so NVRTC needs no include path, and uses no warp primitive but
-// barriers, so the tests can run it on a CPU (tests/compositing/host_shim.h).
+// A warp owns a tile of 512 consecutive pixels of one sample, and a lane owns 16 of them: 48 bytes
+// of image and 16 of mask. Global memory is accessed in 16-byte chunks, coalesced across the warp. A
+// tile under the foreground passes through shared memory, from chunks to pixels and back; any other
+// tile is a plain copy. docs/kernels.md gives the reasons. The file needs no header, so NVRTC needs no
+// include path, and no warp primitive but barriers, so the tests run it on a CPU.
 
 typedef unsigned char Byte;
 typedef unsigned int Word;              // four bytes
@@ -25,8 +22,7 @@ constexpr int PADDING = 32;             // pixels before the first foreground
 // multiple of 16; evafast_over_any takes any address and side.
 struct Launch {
     Address backgrounds;        // RGB; each background padded at its end to whole 16-pixel units
-    Address foregrounds;        // RGBA, all foregrounds row by row, between 32 pixels of padding: a
-                                // lane may load pixels beside a row but never uses them
+    Address foregrounds;        // RGBA, all foregrounds row by row, between 32 pixels of padding
     Address table;              // per foreground: int64 first pixel, int32 width, int32 height
     Address placements;         // per sample: int32 background, foreground, left, top
     Address image;              // output: (samples, side, side, 3) bytes
@@ -40,8 +36,6 @@ struct Launch {
 
 struct Placement { int background, foreground, left, top; };
 struct Foreground { long long first; int width, height; };
-
-// ---- 16 pixels in one lane ---------------------------------------------------------------------
 
 // Blend one channel of one pixel; the result is in byte 2. `pair` has the foreground in byte 0 and
 // the background in byte 1, `weights` has coverage and 255 - coverage. The dot product is t of
@@ -87,12 +81,9 @@ __device__ __forceinline__ uint4 mask_of(const Word (&pixel)[UNIT], Word binary)
     return make_uint4(word[0], word[1], word[2], word[3]);
 }
 
-// ---- The foreground's pixels under a lane ------------------------------------------------------
-// Both functions return whether any of the lane's 16 pixels is under the foreground. The others get
-// coverage 0, which leaves the background unchanged.
-
-// `side` is a multiple of 16, so the 16 pixels are in one row, and so are the 16 words of the
-// foreground under them, at any word address: load five aligned chunks and shift by 0 to 3 words.
+// Load the foreground's pixels over a lane's 16, with coverage 0 beside it; return if there are any.
+// Here `side` is a multiple of 16, so all are in one row, as are the foreground's 16 words, at any
+// word address: load five aligned chunks and shift by 0 to 3 words.
 __device__ __forceinline__ bool fetch_row(
     const Launch& launch, const Placement& at, const Foreground& fg, int begin, Word (&pixel)[UNIT]
 ) {
@@ -143,8 +134,6 @@ __device__ __forceinline__ bool fetch_any(
     return touched;
 }
 
-// ---- From shared memory to any address ---------------------------------------------------------
-
 // Four bytes from any byte position in shared memory.
 __device__ __forceinline__ Word word_at(const Word* stage, Word position) {
     const Word at = position >> 2;
@@ -171,10 +160,8 @@ __device__ __forceinline__ void store_bytes(Address to, const uint4* stage, int 
     if (rest < count) out[rest] = bytes[rest];
 }
 
-// ---- The kernel --------------------------------------------------------------------------------
-
 // A warp's shared memory in chunks: the tile's image, and for any address also its mask and one
-// spare chunk, because word_at reads a word beyond the last byte.
+// chunk more, because word_at reads a word beyond the last byte.
 template <bool ALIGNED> constexpr int STAGE = CHUNKS + (ALIGNED ? 0 : TILE / 16 + 1);
 
 template <bool ALIGNED>
@@ -273,16 +260,13 @@ __device__ __forceinline__ void composite(const Launch& launch, uint4* stage) {
     }
 }
 
-// Four resident blocks leave 64 registers per thread, three leave 80. Nothing may spill; see
-// tests/compositing/test_ptx.py.
-extern "C" __global__ void __launch_bounds__(WARPS * LANES, 4)
-evafast_over_aligned(Launch launch) {
+// Four resident blocks leave 64 registers per thread, three leave 80; nothing may spill.
+extern "C" __global__ void __launch_bounds__(WARPS * LANES, 4) evafast_over_aligned(Launch launch) {
     __shared__ uint4 stage[WARPS][STAGE<true>];
     composite<true>(launch, stage[threadIdx.x / LANES]);
 }
 
-extern "C" __global__ void __launch_bounds__(WARPS * LANES, 3)
-evafast_over_any(Launch launch) {
+extern "C" __global__ void __launch_bounds__(WARPS * LANES, 3) evafast_over_any(Launch launch) {
     __shared__ uint4 stage[WARPS][STAGE<false>];
     composite<false>(launch, stage[threadIdx.x / LANES]);
 }

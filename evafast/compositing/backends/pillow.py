@@ -32,7 +32,7 @@ class Backend:
         self._foregrounds = [Image.fromarray(f) for f in rgba]
         mattes = [f[..., 3] for f in rgba]
         if binary:
-            mattes = [binary_of(m.astype(np.int32)).astype(np.uint8) for m in mattes]
+            mattes = [binary_of(m).astype(np.uint8) for m in mattes]
         self._mattes = [Image.fromarray(m) for m in mattes]
 
     @staticmethod

@@ -17,7 +17,8 @@ from typing import Any
 import h5py
 from filelock import FileLock
 
-from evafast.errors import RunError, UsageError, quoted
+from evafast.depth.errors import refusal
+from evafast.errors import RunError, quoted
 from evafast.system.console import Console
 
 URL = "https://s3-eu-west-1.amazonaws.com/densedepth/{name}.h5"
@@ -46,30 +47,17 @@ def sha256_of(path: Path) -> str:
 def fetched(
     name: str, *, offline: bool = False, progress: Callable[..., Any] | None = None
 ) -> Path:
-    """Return the local file of named weights, fetching it if necessary.
+    """Return the local file of the weights ``nyu`` or ``kitti``, fetching it if necessary.
 
-    Parameters
-    ----------
-    name : {"nyu", "kitti"}
-    offline : bool
-        Never use the network.
-    progress : callable, optional
-        Creates the progress bar, as `Console.progress` does.
-
-    Raises
-    ------
-    UsageError
-        If the file is missing and ``offline``, or has changed since its SHA-256 was recorded.
-    RunError
-        If it cannot be fetched, or the server sent something else.
+    `UsageError` if the file is missing and ``offline``, or has changed since its SHA-256 was
+    recorded; `RunError` if it cannot be fetched, or the server sent something else.
     """
     path = weights_folder() / f"{name}.h5"
     if not path.exists():
         if offline:
-            raise UsageError(
-                f"weights {name}: expected {quoted(path)}, got no file and no network allowed; "
-                f"download {URL.format(name=name)} elsewhere and put it there"
-            )
+            remedy = f"download {URL.format(name=name)} elsewhere and put it there"
+            got = "no file and no network allowed"
+            raise refusal(f"weights {name}", quoted(path), got, remedy)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(path.with_name(path.name + ".lock")):
@@ -137,7 +125,6 @@ def _verify(name: str, path: Path) -> None:
         return
     recorded = " ".join(record.read_text("ascii", "replace").split()[:1])
     if recorded != digest:
-        raise UsageError(
-            f"weights {name}: expected the recorded SHA-256 {quoted(recorded)}, got {digest}; "
-            f"delete {quoted(path)} and its .sha256, and fetch again"
-        )
+        expected = f"the recorded SHA-256 {quoted(recorded)}"
+        remedy = f"delete {quoted(path)} and its .sha256, and fetch again"
+        raise refusal(f"weights {name}", expected, digest, remedy)

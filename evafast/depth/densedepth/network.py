@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from evafast.depth.errors import refusal
 from evafast.errors import UsageError
 
 #: The encoder halves the image five times, so both sides must be multiples of this.
@@ -25,50 +26,30 @@ BATCH_COUNTER = "num_batches_tracked"
 
 @dataclass(frozen=True, kw_only=True)
 class DenseDepthConfig:
-    """Shape and conventions of one DenseDepth network.
-
-    Attributes
-    ----------
-    blocks : tuple of 4 int
-        Dense layers in each dense block: (6, 12, 32, 32) in DenseNet-169, (6, 12, 48, 32) in
-        DenseNet-201.
-    growth : int
-        Channels that each dense layer adds.
-    stem : int
-        Channels of the first convolution (the skip at half size).
-    bottleneck : int
-        A dense layer's 1x1 convolution has ``bottleneck * growth`` channels.
-    reduction : float
-        Fraction of the channels that a transition keeps, in (0, 1].
-    decoder_width : int or None
-        Channels of the decoder's 1x1 ``conv2``; each of the four upsamplings halves them. None
-        means as many as the encoder's output (1664 for DenseNet-169).
-    inner_activation : bool
-        LeakyReLU between the two 3x3 convolutions of an upsampling. The authors' nyu.h5 and
-        kitti.h5 have none; their later code has one.
-    align_corners : bool
-        Bilinear convention: True in the authors' files, False (half-pixel centers) in their code
-        since 2020-09.
-    final_relu : bool
-        ReLU after the encoder's last BatchNorm (keras-applications 1.0.6 and later).
-    leaky_slope : float
-        Negative slope of the decoder's LeakyReLU.
-    epsilon : float
-        Added to every BatchNorm variance. The default is that of Keras's DenseNet; where variances
-        are small, torchvision's 1e-5 differs visibly.
-    """
+    """Shape and conventions of one DenseDepth network."""
 
     blocks: tuple[int, ...] = (6, 12, 32, 32)
+    """Dense layers per dense block: these in DenseNet-169, (6, 12, 48, 32) in DenseNet-201."""
     growth: int = 32
+    """Channels that each dense layer adds."""
     stem: int = 64
+    """Channels of the first convolution (the skip at half size)."""
     bottleneck: int = 4
+    """A dense layer's 1x1 convolution has ``bottleneck * growth`` channels."""
     reduction: float = 0.5
+    """Fraction of the channels that a transition keeps, in (0, 1]."""
     decoder_width: int | None = None
+    """Channels of the decoder's ``conv2``, halved by each upsampling; None: as the encoder ends."""
     inner_activation: bool = False
+    """LeakyReLU between an upsampling's convolutions: none in nyu.h5, one in the later code."""
     align_corners: bool = True
+    """Bilinear convention: True in the authors' files, False in their code since 2020-09."""
     final_relu: bool = True
+    """ReLU after the encoder's last BatchNorm (keras-applications 1.0.6 and later)."""
     leaky_slope: float = 0.2
+    """Negative slope of the decoder's LeakyReLU."""
     epsilon: float = 1.001e-5
+    """Added to every BatchNorm variance; Keras's value, from which 1e-5 differs visibly."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", tuple(self.blocks))
@@ -81,10 +62,8 @@ class DenseDepthConfig:
             )
         width = self.decoder_width
         if width is not None and (type(width) is not int or width < 16):
-            raise UsageError(
-                f"decoder_width: expected None or an integer >= 16 (it is halved four times), got "
-                f"{width!r}; give e.g. 256"
-            )
+            expected = "None or an integer >= 16 (it is halved four times)"
+            raise refusal("decoder_width", expected, repr(width), "give e.g. 256")
         if not 0 < self.reduction <= 1 or min(self.stage_channels) < 1 or not self.epsilon > 0:
             raise UsageError(
                 "reduction, epsilon: expected a fraction in (0, 1] that leaves channels, and > 0, "
@@ -101,12 +80,6 @@ class DenseDepthConfig:
             kept.append(channels)
         return self.stem, self.stem, kept[0], kept[1], kept[2] + self.blocks[3] * self.growth
 
-    @property
-    def decoder_channels(self) -> tuple[int, int, int, int, int]:
-        """Channels of ``conv2`` and of the four upsamplings."""
-        width = self.decoder_width or self.stage_channels[-1]
-        return width, width // 2, width // 4, width // 8, width // 16
-
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-able values."""
         return asdict(self) | {"blocks": list(self.blocks)}
@@ -115,30 +88,25 @@ class DenseDepthConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> DenseDepthConfig:
         """Return the config that `to_dict` described; missing fields take their defaults."""
         if unknown := ", ".join(sorted(set(values) - {f.name for f in fields(cls)})):
-            raise UsageError(
-                f"DenseDepth config: expected known fields, got {unknown}; update evafast"
-            )
+            raise refusal("DenseDepth config", "known fields", unknown, "update evafast")
         return cls(**values)
 
 
 DENSENET169 = DenseDepthConfig()
 
 
-class DenseLayer(nn.Module):
-    """Pre-activation bottleneck: bn, relu, 1x1, bn, relu, 3x3; gives ``growth`` new channels."""
+class DenseLayer(nn.Sequential):
+    """From all channels so far to ``growth`` new ones, (N, growth, H, W)."""
 
     def __init__(self, channels: int, config: DenseDepthConfig) -> None:
         super().__init__()
         middle = config.bottleneck * config.growth
         self.bn0 = nn.BatchNorm2d(channels, eps=config.epsilon)
+        self.relu0 = nn.ReLU()
         self.conv1 = nn.Conv2d(channels, middle, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(middle, eps=config.epsilon)
+        self.relu1 = nn.ReLU()
         self.conv2 = nn.Conv2d(middle, config.growth, 3, padding=1, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the new channels only, (N, growth, H, W)."""
-        x = self.conv1(functional.relu(self.bn0(x)))
-        return self.conv2(functional.relu(self.bn1(x)))  # type: ignore[no-any-return]
 
 
 class DenseBlock(nn.Module):
@@ -157,17 +125,15 @@ class DenseBlock(nn.Module):
         return x
 
 
-class Transition(nn.Module):
-    """bn, relu, 1x1 to ``reduction`` of the channels, 2x2 mean."""
+class Transition(nn.Sequential):
+    """From ``channels`` to ``kept``, at half size."""
 
     def __init__(self, channels: int, kept: int, config: DenseDepthConfig) -> None:
         super().__init__()
         self.bn = nn.BatchNorm2d(channels, eps=config.epsilon)
+        self.relu = nn.ReLU()
         self.conv = nn.Conv2d(channels, kept, 1, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (N, kept, H // 2, W // 2)."""
-        return functional.avg_pool2d(self.conv(functional.relu(self.bn(x))), 2)
+        self.pool = nn.AvgPool2d(2)
 
 
 class Encoder(nn.Module):
@@ -175,35 +141,33 @@ class Encoder(nn.Module):
 
     def __init__(self, config: DenseDepthConfig) -> None:
         super().__init__()
-        self.final_relu = config.final_relu
         self.conv = nn.Conv2d(3, config.stem, 7, stride=2, padding=3, bias=False)
         self.bn = nn.BatchNorm2d(config.stem, eps=config.epsilon)
-        blocks, transitions = [], []
+        self.relu = nn.ReLU()
+        self.blocks, self.transitions = nn.ModuleList(), nn.ModuleList()
         channels = config.stem
         for layers in config.blocks:
-            blocks.append(DenseBlock(channels, layers, config))
+            self.blocks.append(DenseBlock(channels, layers, config))
             channels += layers * config.growth
-            if len(blocks) < len(config.blocks):
+            if len(self.blocks) < len(config.blocks):
                 kept = int(channels * config.reduction)
-                transitions.append(Transition(channels, kept, config))
+                self.transitions.append(Transition(channels, kept, config))
                 channels = kept
-        self.blocks = nn.ModuleList(blocks)
-        self.transitions = nn.ModuleList(transitions)
         self.final_bn = nn.BatchNorm2d(channels, eps=config.epsilon)
+        self.final_relu = nn.ReLU() if config.final_relu else nn.Identity()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Return the skips at 1/2, 1/4, 1/8, 1/16 size and the output at 1/32 size.
 
         Keras calls them conv1/relu, pool1, pool2_pool, pool3_pool and relu.
         """
-        half = functional.relu(self.bn(self.conv(x)))
+        half = self.relu(self.bn(self.conv(x)))
         # After a ReLU, Keras's zero padding and torch's minus infinity give the same maximum.
         quarter = functional.max_pool2d(half, 3, stride=2, padding=1)
         eighth = self.transitions[0](self.blocks[0](quarter))
         sixteenth = self.transitions[1](self.blocks[1](eighth))
         x = self.blocks[3](self.transitions[2](self.blocks[2](sixteenth)))
-        x = self.final_bn(x)
-        return half, quarter, eighth, sixteenth, functional.relu(x) if self.final_relu else x
+        return half, quarter, eighth, sixteenth, self.final_relu(self.final_bn(x))
 
 
 class Upsampling(nn.Module):
@@ -211,21 +175,18 @@ class Upsampling(nn.Module):
 
     def __init__(self, channels: int, skip: int, width: int, config: DenseDepthConfig) -> None:
         super().__init__()
-        self.align_corners = config.align_corners
-        self.leaky_slope = config.leaky_slope
-        self.inner_activation = config.inner_activation
+        corners = config.align_corners
+        self.enlarge = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=corners)
+        leaky = nn.LeakyReLU(config.leaky_slope)
         self.conv_a = nn.Conv2d(channels + skip, width, 3, padding=1)
+        self.inner = leaky if config.inner_activation else nn.Identity()
         self.conv_b = nn.Conv2d(width, width, 3, padding=1)
+        self.leaky = leaky
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Return (N, width, 2H, 2W)."""
-        x = functional.interpolate(
-            x, scale_factor=2, mode="bilinear", align_corners=self.align_corners
-        )
-        x = self.conv_a(torch.cat((x, skip), 1))
-        if self.inner_activation:
-            x = functional.leaky_relu(x, self.leaky_slope)
-        return functional.leaky_relu(self.conv_b(x), self.leaky_slope)
+        x = self.inner(self.conv_a(torch.cat((self.enlarge(x), skip), 1)))
+        return self.leaky(self.conv_b(x))  # type: ignore[no-any-return]
 
 
 class Decoder(nn.Module):
@@ -234,7 +195,7 @@ class Decoder(nn.Module):
     def __init__(self, config: DenseDepthConfig) -> None:
         super().__init__()
         *skips, end = config.stage_channels
-        widths = config.decoder_channels
+        widths = [(config.decoder_width or end) >> i for i in range(5)]
         self.conv2 = nn.Conv2d(end, widths[0], 1)
         self.up = nn.ModuleList(
             Upsampling(before, skip, after, config)
@@ -242,24 +203,17 @@ class Decoder(nn.Module):
         )
         self.conv3 = nn.Conv2d(widths[-1], 1, 3, padding=1)
 
-    def forward(
-        self, half: Tensor, quarter: Tensor, eighth: Tensor, sixteenth: Tensor, end: Tensor
-    ) -> Tensor:
+    def forward(self, *stages: Tensor) -> Tensor:
         """Return (N, 1, H / 2, W / 2) from the five tensors of the encoder."""
-        x = self.conv2(end)
-        for up, skip in zip(self.up, (sixteenth, eighth, quarter, half), strict=True):
+        *skips, x = stages
+        x = self.conv2(x)
+        for up, skip in zip(self.up, reversed(skips), strict=True):
             x = up(x, skip)
-        return self.conv3(x)  # type: ignore[no-any-return]
+        return self.conv3(x.to(self.conv3.weight.dtype))  # type: ignore[no-any-return]
 
 
 class DenseDepth(nn.Module):
-    """The whole network.
-
-    Parameters
-    ----------
-    config : DenseDepthConfig
-        Shape and conventions; the default is that of the authors' nyu.h5.
-    """
+    """The whole network; the default is that of the authors' nyu.h5."""
 
     def __init__(self, config: DenseDepthConfig = DENSENET169) -> None:
         super().__init__()
@@ -268,55 +222,29 @@ class DenseDepth(nn.Module):
         self.decoder = Decoder(config)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the raw output y (see `relative_depth`).
+        """Return the raw output y (see `relative_depth`), float (N, 1, H / 2, W / 2).
 
-        Parameters
-        ----------
-        images : Tensor, float, (N, 3, H, W)
-            RGB in [0, 1]; H and W multiples of 32.
-
-        Returns
-        -------
-        Tensor, float, (N, 1, H / 2, W / 2)
+        The images are RGB, float (N, 3, H, W) in [0, 1], with H and W multiples of 32.
         """
-        check_input(images)
+        sides = images.shape[2:]
+        if images.ndim != 4 or images.shape[1] != 3 or 0 in sides or any(s % STRIDE for s in sides):
+            expected = f"(N, 3, H, W) with H and W multiples of {STRIDE}"
+            raise refusal("images", expected, tuple(images.shape), "resize them first")
         return self.decoder(*self.encoder(images))  # type: ignore[no-any-return]
 
     def assign(self, tensors: Mapping[str, Tensor], name: str) -> DenseDepth:
         """Make tensors the network's parameters and statistics; return it in eval mode.
 
-        Parameters
-        ----------
-        tensors : mapping of str to Tensor
-            By the names of `state_dict`, without BatchNorm's batch counters. The network may be on
-            the meta device.
-        name : str
-            The (quoted) file, for messages.
-
-        Raises
-        ------
-        UsageError
-            If a tensor is missing, unexpected or of the wrong shape.
+        Their names are those of `state_dict`, without BatchNorm's batch counters. ``name`` is the
+        quoted file, for messages. The network may be on the meta device.
         """
         counters = {k: torch.tensor(0) for k in self.state_dict() if k.endswith(BATCH_COUNTER)}
         try:
             self.load_state_dict({**tensors, **counters}, assign=True)
         except RuntimeError as error:
-            text = " ".join(str(error).split())[:300]
-            raise UsageError(
-                f"{name}: expected this network's tensors, got others ({text}); use a file of it"
-            ) from error
+            got = f"others ({' '.join(str(error).split())[:300]})"
+            raise refusal(name, "this network's tensors", got, "use a file of it") from error
         return self.eval()
-
-
-def check_input(images: Tensor) -> None:
-    """Refuse images that are not (N, 3, H, W) with sides that are multiples of the stride."""
-    sides = images.shape[2:]
-    if images.ndim != 4 or images.shape[1] != 3 or 0 in sides or any(s % STRIDE for s in sides):
-        raise UsageError(
-            f"images: expected (N, 3, H, W) with H and W multiples of {STRIDE}, got "
-            f"{tuple(images.shape)}; resize them first"
-        )
 
 
 def relative_depth(y: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,11 @@ from safetensors.torch import save
 
 from evafast.builtin import weights_path
 from evafast.depth.densedepth.fetch import SIZES, fetched, sha256_of
-from evafast.depth.densedepth.keras import load_keras
-from evafast.depth.densedepth.keras_h5 import SIGNATURE
+from evafast.depth.densedepth.keras import SIGNATURE, load_keras
 from evafast.depth.densedepth.network import BATCH_COUNTER, DenseDepth, DenseDepthConfig
+from evafast.depth.errors import refusal
 from evafast.depth.models import model_names
-from evafast.errors import RunError, UsageError, quoted
+from evafast.errors import RunError, quoted
 
 #: Metadata key of a safetensors file's `DenseDepthConfig`, as JSON.
 CONFIG_KEY = "densedepth_config"
@@ -32,21 +33,14 @@ METRES_PER_UNIT = {"nyu": 10.0, "kitti": 80.0}
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """A network and what is known of its file.
-
-    Attributes
-    ----------
-    model : DenseDepth
-        float32, on the CPU, in eval mode.
-    sha256 : str
-        Of the file.
-    metres_per_unit : float or None
-        Metres in one unit of relative depth, if known.
-    """
+    """A network and what is known of its file."""
 
     model: DenseDepth
+    """float32, on the CPU, in eval mode."""
     sha256: str
+    """Of the file."""
     metres_per_unit: float | None
+    """Metres in one unit of relative depth, if known."""
 
 
 def load_weights(
@@ -57,42 +51,20 @@ def load_weights(
     inner_activation: bool | None = None,
     align_corners: bool | None = None,
 ) -> Weights:
-    """Load DenseDepth weights by name or from a file.
+    """Load DenseDepth weights: ``compact`` (built in), ``nyu``, ``kitti`` (fetched once) or a file.
 
-    Parameters
-    ----------
-    model : str or Path
-        ``compact`` (built in), ``nyu`` or ``kitti`` (fetched into the cache once), or a file: Keras
-        .h5 (whole model or weights only) or .safetensors of `save_safetensors`.
-    offline : bool
-        Never use the network.
-    progress : callable, optional
-        Creates the progress bar of a download, as `Console.progress` does.
-    inner_activation, align_corners : bool, optional
-        For Keras files that do not record them (see `load_keras`).
-
-    Returns
-    -------
-    Weights
-        ``metres_per_unit`` is the one recorded in a safetensors file, otherwise 10 for a file named
-        nyu and 80 for one named kitti (the authors' own), otherwise unknown.
-
-    Raises
-    ------
-    UsageError
-        If there is no such file or it does not fit.
-    RunError
-        If weights cannot be fetched.
+    A file is Keras .h5 (whole model or weights only) or .safetensors of `save_safetensors`. If it
+    does not record metres per unit, they are 10 for a file named nyu and 80 for one named kitti
+    (the authors' own), otherwise unknown. The options are those of `DepthEstimator.load`.
+    `UsageError` if the file does not fit, `RunError` if it cannot be fetched.
     """
     if str(model) in SIZES:
         path = fetched(str(model), offline=offline, progress=progress)
     else:
         path = weights_path() if str(model) == "compact" else Path(model)
     if not path.is_file():
-        raise UsageError(
-            f"depth model: expected {model_names()} or a weights file, got {quoted(model)}; check "
-            "the name or path"
-        )
+        expected = f"{model_names()} or a weights file"
+        raise refusal("depth model", expected, quoted(model), "check the name or path")
     metres = METRES_PER_UNIT.get(path.stem)
     flags = {"inner_activation": inner_activation, "align_corners": align_corners}
     with open(path, "rb") as file:
@@ -103,23 +75,19 @@ def load_weights(
         network, metadata = load_safetensors(path)
         for flag, value in flags.items():
             if value is not None and value != getattr(network.config, flag):
-                raise UsageError(
-                    f"{quoted(path)}: {flag}: expected {value}, got a file that records "
-                    f"{not value}; omit the option"
-                )
+                what = f"a file that records {not value}"
+                raise refusal(f"{quoted(path)}: {flag}", str(value), what, "omit the option")
         if METRES_KEY in metadata:
-            metres = _positive(metadata[METRES_KEY], f"{quoted(path)}: {METRES_KEY}")
+            metres = _metres(metadata[METRES_KEY], path)
     return Weights(model=network, sha256=sha256_of(path), metres_per_unit=metres)
 
 
-def _positive(text: str, name: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise UsageError(f"{name}: expected a number > 0, got {quoted(text)}; write the file again")
-    return value
+def _metres(text: str, path: Path) -> float:
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    name = f"{quoted(path)}: {METRES_KEY}"
+    raise refusal(name, "a number > 0", quoted(text), "write the file again")
 
 
 def load_safetensors(path: Path) -> tuple[DenseDepth, dict[str, str]]:
@@ -130,16 +98,14 @@ def load_safetensors(path: Path) -> tuple[DenseDepth, dict[str, str]]:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise UsageError(
-            f"{name}: expected a safetensors file, got an unreadable one ({error}); write it again"
-        ) from error
+        what = f"an unreadable one ({error})"
+        raise refusal(name, "a safetensors file", what, "write it again") from error
     try:
         config = DenseDepthConfig.from_dict(json.loads(metadata[CONFIG_KEY]))
     except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(
-            f"{name}: expected a DenseDepth config in the metadata key {CONFIG_KEY}, got {error}; "
-            "write the file with evafast.depth.save_safetensors"
-        ) from error
+        expected = f"a DenseDepth config in the metadata key {CONFIG_KEY}"
+        remedy = "write the file with evafast.depth.save_safetensors"
+        raise refusal(name, expected, error, remedy) from error
     with torch.device("meta"):  # shapes only: the tensors become the parameters
         model = DenseDepth(config)
     return model.assign(tensors, name), metadata
@@ -152,28 +118,14 @@ def save_safetensors(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> None:
-    """Write a network's weights and config.
+    """Write a network's weights, its config and more metadata, replacing an existing file.
 
-    Parameters
-    ----------
-    model : DenseDepth
-    path : str or Path
-        The file to write; an existing one is replaced.
-    metadata : mapping of str to str, optional
-        More to keep in the file's header, such as a training record.
-    dtype : torch.dtype
-        float16 halves the file; it still loads as float32.
-
-    Raises
-    ------
-    UsageError
-        If the folder does not exist.
-    RunError
-        If the file cannot be written.
+    float16 halves the file, which still loads as float32. `UsageError` if the folder does not
+    exist, `RunError` if the file cannot be written.
     """
     path = Path(path)
     if not path.parent.is_dir():
-        raise UsageError(f"{quoted(path)}: expected an existing folder, got none; create it")
+        raise refusal(quoted(path), "an existing folder", "none", "create it")
     tensors = {
         name: value.detach().to("cpu", dtype).contiguous()
         for name, value in model.state_dict().items()

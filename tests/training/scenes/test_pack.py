@@ -1,4 +1,4 @@
-"""The pack as it is installed: whole, clean, and fit for the preprocessing contract."""
+"""The installed pack: complete, without metadata, and usable after preprocessing."""
 
 import shutil
 
@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evafast.assets.loading import load_folders
+from evafast import Bank
 from evafast.builtin import pack_folders
 from evafast.errors import RunError, UsageError
 from training.scenes import pack
+from training.scenes.__main__ import main
 
 
 @pytest.fixture(scope="module")
@@ -18,11 +19,12 @@ def folder():
         yield backgrounds.parent
 
 
-def test_the_stored_bytes_are_the_recorded_ones(folder):
-    assert pack.verify(folder) == 200
+def test_the_stored_bytes_are_the_recorded_ones(capsys):
+    assert main(["verify"]) == 0
+    assert capsys.readouterr().out == "200 files as recorded\n"
 
 
-def test_verify_sees_one_changed_byte_a_missing_and_an_extra_file(folder, tmp_path):
+def test_verify_finds_a_changed_byte_a_missing_and_an_unexpected_file(folder, tmp_path):
     copy = tmp_path / "pack"
     copy.mkdir()
     shutil.copy(folder / pack.SUMS, copy)
@@ -31,14 +33,14 @@ def test_verify_sees_one_changed_byte_a_missing_and_an_extra_file(folder, tmp_pa
     victim = copy / "backgrounds" / pack.items()[3].name
     good = victim.read_bytes()
     victim.write_bytes(good[:500] + bytes([good[500] ^ 1]) + good[501:])
-    with pytest.raises(RunError, match=victim.name):
+    with pytest.raises(RunError, match=f"{victim.name}.*expected SHA-256"):
         pack.verify(copy)
     victim.unlink()
     with pytest.raises(RunError, match=f"{victim.name}.*got none"):
         pack.verify(copy)
     victim.write_bytes(good)
     (copy / "foregrounds" / "more.webp").write_bytes(b"")
-    with pytest.raises(RunError, match=r"more\.webp.*one more"):
+    with pytest.raises(RunError, match=r"more\.webp.*got an unexpected one"):
         pack.verify(copy)
 
 
@@ -60,16 +62,17 @@ def test_the_pack_is_small_and_carries_no_metadata(folder):
             assert max(image.size) > (224 if path.suffix == ".jpg" else 150)
 
 
-def test_every_picture_survives_preprocessing_and_no_two_are_alike(folder):
-    loaded = load_folders(folder / "backgrounds", folder / "foregrounds")
-    assert loaded.bank.background_count == 100
-    assert loaded.bank.foreground_count == 200
-    small = loaded.bank.backgrounds[:, ::16, ::16].reshape(100, -1).astype(int)
+def test_every_image_survives_preprocessing_and_no_two_are_alike():
+    bank = Bank.builtin()
+    assert bank.background_count == 100
+    assert bank.foreground_count == 200
+    assert bank.skipped == ()
+    small = bank.backgrounds[:, ::16, ::16].reshape(100, -1).astype(int)
     gap = np.abs(small[:, None] - small[None]).mean(-1) + 255 * np.eye(100)
     assert gap.min() > 8, "two backgrounds look the same"
 
 
-def test_cut_outs_have_soft_edges_and_some_are_glass(folder):
+def test_foregrounds_have_soft_edges_and_some_are_glass(folder):
     soft, glass = 0, 0
     for path in sorted((folder / "foregrounds").iterdir()):
         with Image.open(path) as image:
@@ -84,10 +87,10 @@ def test_cut_outs_have_soft_edges_and_some_are_glass(folder):
     assert glass >= 3
 
 
-def test_make_never_writes_into_a_folder_that_holds_something(tmp_path):
+def test_make_refuses_a_folder_that_is_not_empty(tmp_path, capsys):
     (tmp_path / "mine.txt").write_text("keep")
-    with pytest.raises(UsageError, match="new or empty folder"):
-        next(pack.make(tmp_path))
+    assert main(["make", str(tmp_path)]) == 2
+    assert "new or empty folder" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 

@@ -1,4 +1,4 @@
-"""The renderer against geometry done by hand, against itself, and against the stored pack."""
+"""The renderer against analytic geometry, against itself, and against the stored pack."""
 
 import io
 import subprocess
@@ -12,8 +12,7 @@ from PIL import Image
 from evafast.builtin import pack_folders
 from evafast.errors import UsageError
 from training import scenes
-from training.scenes import pack
-from training.scenes import world as ground
+from training.scenes import pack, world
 from training.scenes.build import Builder
 from training.scenes.render import Camera, cut_out, expose
 
@@ -21,7 +20,7 @@ SIDE = 48
 
 
 def rays(camera: Camera):
-    """Unit rays through pixel centres and the cosine to the axis, done anew here."""
+    """Unit rays through pixel centres and their cosine to the axis, computed independently."""
     half = np.tan(np.radians(camera.view) / 2)
     y, x = np.mgrid[:SIDE, :SIDE] + 0.5
     x, y = (2 * x / SIDE - 1) * half, (1 - 2 * y / SIDE) * half
@@ -38,12 +37,12 @@ def depth_of(b: Builder, camera: Camera):
 
 def test_plane_depth_is_metres_along_the_axis():
     b = Builder(0)
-    b.land[ground.LAND_KIND] = ground.FLAT
+    b.land[world.LAND_KIND] = world.FLAT
     camera = Camera(place=(0.3, -1.0, 2.0), pitch=-30, view=70)
     d, cosine = rays(camera)
     t = np.where(d[..., 2] < 0, -2.0 / np.minimum(d[..., 2], -1e-9), np.inf)
     np.testing.assert_allclose(depth_of(b, camera), np.minimum(t * cosine, 1000), rtol=1e-5)
-    # the centre looks down 30 degrees from 2 m: 4 m
+    # at the centre, 30 degrees down from 2 m: 4 m
     assert depth_of(b, camera)[SIDE // 2, SIDE // 2] == pytest.approx(4.0, rel=0.05)
 
 
@@ -63,14 +62,14 @@ def test_sphere_depth_is_analytic_and_the_sky_is_far():
     assert (depth < 1000).sum() > 100
 
 
-def test_a_wall_square_to_the_axis_is_flat_in_depth():
+def test_a_wall_perpendicular_to_the_axis_has_one_depth():
     b = Builder(0)
     b.box((0, 5, 0), (40, 2, 40), 0)
     np.testing.assert_allclose(depth_of(b, Camera(place=(0, 0, 0), view=90)), 4.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize("solid", ["rod", "ring", "turned", "pillow"])
-def test_solids_are_where_they_were_put(solid):
+def test_solids_are_where_they_were_placed(solid):
     b = Builder(0)
     with b.thing((0, 8, 0), yaw=30, scale=2.0):
         if solid == "rod":
@@ -82,7 +81,7 @@ def test_solids_are_where_they_were_put(solid):
         else:
             b.pillow((0, 0, 0), (1, 1, 1), 0, None, True)
     depth = depth_of(b, Camera(place=(0, 0, 0), view=40))
-    # the pillow's reach along 30 degrees: the support of |x|^8 + |y|^8 = 1
+    # the pillow's extent along 30 degrees: the support of |x|^8 + |y|^8 = 1
     s, c = np.sin(np.radians(30)), np.cos(np.radians(30))
     reach = {
         "rod": 1.0,
@@ -100,12 +99,12 @@ def test_half_glass_gives_half_coverage():
     b.sky[35] = 1.0
     rgba, _ = cut_out(b.world(), Camera(place=(0, 0, 0), view=60), SIDE, samples=4)
     middle = rgba[SIDE // 2, SIDE // 2, 3]
-    assert 120 <= middle <= 136, "one layer of half glass; a box answers to entry only"
+    assert 120 <= middle <= 136, "one layer of half glass; only entering a box counts"
     assert rgba[0, 0, 3] == 0
 
 
 @pytest.mark.parametrize("style", ["living", "lake", "city"])
-def test_a_seed_is_one_picture_on_any_number_of_threads(style):
+def test_a_seed_gives_the_same_image_on_any_number_of_threads(style):
     first = scenes.scene(3, style, width=64, height=48, samples=1)
     threads = numba.get_num_threads()
     try:
@@ -125,21 +124,20 @@ def test_a_seed_is_one_picture_on_any_number_of_threads(style):
 
 
 @pytest.mark.parametrize("number", [1, 114])
-def test_pack_pictures_come_out_again(number):
+def test_pack_images_are_rendered_as_stored(number):
     item = pack.items()[number]
     image = pack.render(item)
     with (
         pack_folders() as (backgrounds, _),
         Image.open(backgrounds.parent / item.folder / item.name) as stored,
     ):
-        want = np.asarray(stored).astype(int)
-    made = pack.encode(item, image)
-    with Image.open(io.BytesIO(made)) as anew:
-        got = np.asarray(anew).astype(int)
-    assert got.shape == want.shape
-    # equal bytes on the machine that made the pack; elsewhere another libm or JPEG encoder may
-    # move a last bit, hence the small allowance
-    assert np.mean(np.abs(got - want).max(-1) > 3) < 0.01
+        expected = np.asarray(stored).astype(int)
+    with Image.open(io.BytesIO(pack.encode(item, image))) as again:
+        found = np.asarray(again).astype(int)
+    assert found.shape == expected.shape
+    # Equal bytes on the machine that made the pack; elsewhere another libm or JPEG encoder may
+    # change a last bit.
+    assert np.mean(np.abs(found - expected).max(-1) > 3) < 0.01
 
 
 def test_unknown_names_and_seeds_are_refused():
@@ -147,7 +145,7 @@ def test_unknown_names_and_seeds_are_refused():
         scenes.scene(0, "moon")
     with pytest.raises(UsageError, match="kind: expected one of vase"):
         scenes.thing(0, "moon")
-    with pytest.raises(UsageError, match="seed: expected 0 or more, got -1"):
+    with pytest.raises(UsageError, match="seed: expected at least 0, got -1"):
         scenes.scene(-1)
     with pytest.raises(UsageError, match="view: expected 5 to 120"):
         Camera(place=(0, 0, 0), view=170)

@@ -1,0 +1,1 @@
+"""Training of the depth network: DenseDepth on rendered scenes, composites or image/depth pairs."""

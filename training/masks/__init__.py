@@ -1,0 +1,1 @@
+"""Training of `MaskDepthNet`: mask and depth from a background and a composite."""
