@@ -29,21 +29,26 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
+def refusal(name: str, expected: object, got: object, remedy: str) -> UsageError:
+    """Return an error of one line."""
+    return UsageError(f"{name}: expected {expected}, got {got}; {remedy}")
+
+
 def check_choice(name: str, value: str, choices: Collection[str]) -> None:
     """Raise a UsageError if `value` is none of the choices."""
     if value not in choices:
-        raise UsageError(f"{name}: expected {', '.join(choices)}, got {value!r}; choose one")
+        raise refusal(name, ", ".join(choices), repr(value), "choose one")
 
 
 def check_range(name: str, number: int, least: int, most: int | None = None) -> None:
     """Raise a UsageError if a number is below `least` or above `most`."""
     if most is None and number < least:
-        raise UsageError(f"{name}: expected at least {least}, got {number}; raise it")
+        raise refusal(name, f"at least {least}", number, "raise it")
     if most is not None and not least <= number <= most:
-        raise UsageError(f"{name}: expected {least} to {most}, got {number}; choose another")
+        raise refusal(name, f"{least} to {most}", number, "choose another")
 
 
 def check_seed(seed: int) -> None:
     """Raise a UsageError if a seed does not fit into 64 bits."""
     if not 0 <= seed < 2**64:
-        raise UsageError(f"seed: expected 0 to 2**64-1, got {seed}; choose another")
+        raise refusal("seed", "0 to 2**64-1", seed, "choose another")

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
-from evafast.depth.errors import refusal
-from evafast.errors import UsageError, quoted
+from evafast.errors import UsageError, quoted, refusal
 from evafast.system.cli import parse
 from evafast.system.console import Console, run_command
 

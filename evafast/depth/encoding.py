@@ -19,7 +19,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
-    check_choice("depth encoding", encoding, ENCODINGS)
+from evafast.errors import UsageError, check_choice, refusal
 
 Encoding = Literal["minmax8", "metric16"]
 ENCODINGS: tuple[Encoding, ...] = ("minmax8", "metric16")
@@ -44,12 +44,7 @@ class EncodedDepth:
 
 def check_encoding(encoding: str, metres_per_unit: float | None) -> None:
     """Raise `UsageError` if an encoding is unknown, or is metric16 for depth of unknown scale."""
-<<<<<<< HEAD
     check_choice("depth encoding", encoding, ENCODINGS)
-=======
-    if encoding not in ENCODINGS:
-        raise refusal("depth encoding", " or ".join(ENCODINGS), repr(encoding), "choose one")
->>>>>>> trim-depth
     if encoding == "metric16" and metres_per_unit is None:
         raise UsageError(
             "depth encoding: metric16 expected depth in metres, got a model of unknown scale; "

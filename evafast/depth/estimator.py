@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from evafast.depth.errors import refusal
 from evafast.depth.models import Kind, LoadOptions, Network, load_network, registered_key
-from evafast.errors import RunError, quoted
+from evafast.errors import RunError, quoted, refusal
 from evafast.system.devices import resolve_device
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

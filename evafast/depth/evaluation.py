@@ -19,10 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evafast.depth.errors import refusal
 from evafast.depth.estimator import DepthEstimator, check_finite
 from evafast.depth.images import read_rgb
-from evafast.errors import UsageError, quoted
+from evafast.errors import UsageError, quoted, refusal
 
 #: Rows and columns of a 480 x 640 NYU image that count (Eigen et al. 2014).
 EIGEN_CROP = (slice(45, 471), slice(41, 601))

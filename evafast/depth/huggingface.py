@@ -15,9 +15,8 @@ from typing import Any, cast, get_args
 import torch
 from torch import Tensor
 
-from evafast.depth.errors import refusal
 from evafast.depth.models import Kind, LoadOptions, fitted_size
-from evafast.errors import RunError, UsageError, quoted
+from evafast.errors import RunError, UsageError, quoted, refusal
 
 #: Kind of predicted_depth by the config's model_type; depth_anything records it itself.
 _KINDS: dict[str, Kind] = {"dpt": "inverse", "glpn": "metric", "zoedepth": "metric"}

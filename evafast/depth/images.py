@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from evafast.depth.errors import refusal
-from evafast.errors import RunError, quoted
+from evafast.errors import RunError, quoted, refusal
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:

@@ -17,8 +17,7 @@ from typing import Any
 import h5py
 from filelock import FileLock
 
-from evafast.depth.errors import refusal
-from evafast.errors import RunError, quoted
+from evafast.errors import RunError, quoted, refusal
 from evafast.system.console import Console
 
 URL = "https://s3-eu-west-1.amazonaws.com/densedepth/{name}.h5"

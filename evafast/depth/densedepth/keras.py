@@ -21,8 +21,7 @@ import numpy as np
 import torch
 
 from evafast.depth.densedepth.network import BATCH_COUNTER, DenseDepth, DenseDepthConfig
-from evafast.depth.errors import refusal
-from evafast.errors import UsageError, quoted
+from evafast.errors import UsageError, quoted, refusal
 
 #: First bytes of every HDF5 file.
 SIGNATURE = b"\x89HDF\r\n\x1a\n"

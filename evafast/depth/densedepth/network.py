@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evafast.depth.errors import refusal
-from evafast.errors import UsageError
+from evafast.errors import UsageError, refusal
 
 #: The encoder halves the image five times, so both sides must be multiples of this.
 STRIDE = 32

@@ -18,9 +18,8 @@ from evafast.builtin import weights_path
 from evafast.depth.densedepth.fetch import SIZES, fetched, sha256_of
 from evafast.depth.densedepth.keras import SIGNATURE, load_keras
 from evafast.depth.densedepth.network import BATCH_COUNTER, DenseDepth, DenseDepthConfig
-from evafast.depth.errors import refusal
 from evafast.depth.models import model_names
-from evafast.errors import RunError, quoted
+from evafast.errors import RunError, quoted, refusal
 
 #: Metadata key of a safetensors file's `DenseDepthConfig`, as JSON.
 CONFIG_KEY = "densedepth_config"
