@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from evafast.depth.metrics import DepthErrors, DepthMetrics
 from torch import Tensor
 from torch.nn import functional
+
+from evafast.depth.evaluation import DepthErrors, DepthMetrics
 
 BOUNDARY_TOLERANCE = 0.0075
 """Tolerance of `boundary_f` as a share of the image diagonal (DAVIS uses 0.008)."""
