@@ -10,7 +10,6 @@ from evafast.compositing.pixel import MASKS
 from evafast.dataset.codec import Codec
 from evafast.dataset.formats import FORMATS
 from evafast.errors import UsageError, check_choice, check_range, check_seed
-from evafast.system.threads import usable_cores
 
 DEPTH_ENCODINGS = ("minmax8", "metric16")
 
@@ -99,11 +98,6 @@ class GenerateConfig:
         check_range("batch size", 1 if self.batch_size is None else self.batch_size, 1)
         check_range("depth input", self.depth_input, 32)
         check_seed(self.seed)
-
-    @property
-    def encoder_threads(self) -> int:
-        """Encoder threads."""
-        return self.workers or usable_cores()
 
     def batch_size_on(self, device_type: str) -> int:
         """Return the batch size: as given, or one that suits the device.

@@ -17,6 +17,7 @@ from evafast.errors import quoted
 from evafast.pipeline import BufferPool, Pipeline
 from evafast.sampling.recipe import Recipe
 from evafast.system.console import Console, duration
+from evafast.system.threads import usable_cores
 from evafast.system.timing import StepTimer
 from evafast.writing.config import GenerateConfig
 from evafast.writing.run import Run
@@ -103,7 +104,11 @@ def generate(
         )
         pipeline = Pipeline(bank, recipe, compositor, depth, timer=timer)
         manifest = write_missing(
-            run, pipeline, workers=config.encoder_threads, batch_size=batch_size, console=console
+            run,
+            pipeline,
+            workers=config.workers or usable_cores(),
+            batch_size=batch_size,
+            console=console,
         )
     seconds, shares = timer.elapsed, timer.shares()
     console.say(f"done: {samples:,} samples in {quoted(store)}, {duration(seconds)}")

@@ -147,7 +147,11 @@ class Run:
             np.save(stream, np.concatenate([m.depth_range for m in metadata]))
             self.store.write(DEPTH_RANGE, stream.getvalue())
         if self.manifest is None:
-            sums = asset_sums(bank) | sum(metadata, SliceMetadata()).sums
+            foregrounds = (PixelSums.of(bank.foreground(i)) for i in range(bank.foreground_count))
+            sums = {
+                "bg": PixelSums.of_batch(bank.backgrounds), "fg": sum(foregrounds, PixelSums()),
+                **sum(metadata, SliceMetadata()).sums,
+            }  # fmt: skip
             self.manifest = Manifest(
                 plan=self.plan,
                 statistics={name: self._statistics(name, s) for name, s in sums.items()},
@@ -240,9 +244,3 @@ class Run:
                 f"out: {quoted(self.store)} {verb} another run: {difference}; choose another "
                 "--out, or give the same arguments and inputs"
             )
-
-
-def asset_sums(bank: Bank) -> dict[str, PixelSums]:
-    """Return the pixel sums of backgrounds (RGB) and foregrounds (RGBA)."""
-    foregrounds = (PixelSums.of(bank.foreground(i)) for i in range(bank.foreground_count))
-    return {"bg": PixelSums.of_batch(bank.backgrounds), "fg": sum(foregrounds, PixelSums())}

@@ -5,14 +5,11 @@ import os
 import pytest
 
 from evafast.system.threads import limit_openmp_spinning, usable_cores
-from evafast.writing.config import GenerateConfig
 
 
 def test_usable_cores_are_those_of_the_affinity_mask(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {4, 5, 6}, raising=False)
     assert usable_cores() == 3
-    assert GenerateConfig(out="x").encoder_threads == 3
-    assert GenerateConfig(out="x", workers=2).encoder_threads == 2
     monkeypatch.delattr(os, "sched_getaffinity")
     assert usable_cores() == os.cpu_count()
 
