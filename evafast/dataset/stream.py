@@ -60,10 +60,8 @@ class StoredStream(IterableDataset[Any]):
                 f"world size: expected at most {len(dataset)}, the number of samples, got "
                 f"{world_size}; use fewer ranks"
             )
-        self.dataset = dataset
-        self.batch_size = batch_size
+        self.dataset, self.batch_size, self.seed = dataset, batch_size, seed
         self.rank, self.world_size = rank, world_size
-        self.seed = seed
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()  # visible to workers
         self._start = self._done = 0
 

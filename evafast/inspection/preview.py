@@ -73,17 +73,13 @@ def write_preview(path: str, out: Path | None, *, sheet: int, page: int) -> tupl
 def first_samples(dataset: StoredDataset, count: int) -> list[Shown]:
     """Return the first samples written, a fair mix, each with all its images."""
     batch = dataset[: min(count, len(dataset))]
-    rgb = {
-        "background": batch.background, "composite": batch.image,
-        "mask": batch.mask.expand(-1, 3, -1, -1),
-    }  # fmt: skip
+    mask = batch.mask.expand(-1, 3, -1, -1)
+    rgb = {"background": batch.background, "composite": batch.image, "mask": mask}
+    pixels = {key: np.ascontiguousarray(t.permute(0, 2, 3, 1).numpy()) for key, t in rgb.items()}
     plan, p = dataset.plan, batch.placements
     shown = []
     for i, name in enumerate(dataset.names.samples(p)):
-        images = {
-            heading: np.ascontiguousarray(tensor[i].permute(1, 2, 0).numpy())
-            for heading, tensor in rgb.items()
-        }
+        images = {heading: several[i] for heading, several in pixels.items()}
         if batch.depth is not None and plan.depth is not None:
             images["depth"] = colorize_depth(batch.depth[i, 0].numpy(), plan.depth.kind)
         foreground = plan.foregrounds[p.foreground[i]]

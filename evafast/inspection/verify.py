@@ -178,8 +178,7 @@ def exported_bank(dataset: StoredDataset) -> Bank:
 
 def _recomposite(dataset: StoredDataset, report: Report, count: int) -> None:
     """Regenerate some samples with the reference backend and compare them with the files."""
-    plan = dataset.plan
-    codec = plan.codec
+    plan, codec = dataset.plan, dataset.plan.codec
     same_encoder = codec.encoder == plan.encoder
     exact = same_encoder or plan.image_format == "png"
     compositor = Compositor(exported_bank(dataset), backend="pillow", device="cpu", mask=plan.mask)
