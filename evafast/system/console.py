@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from evafast.errors import EvafastError, UsageError
+from evafast.errors import EvafastError, UsageError, quoted
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -43,6 +43,9 @@ def run_command(command: Callable[[], None], *, resumes: bool = False) -> int:
         return 1
     except BrokenPipeError:
         sys.stderr.close()  # or Python reports the closed pipe once more on exit
+        return 1
+    except OSError as error:
+        print(f"error: {error.strerror or error}: {quoted(error.filename or '')}", file=sys.stderr)
         return 1
     return 0
 

@@ -101,3 +101,13 @@ def test_quiet_prints_nothing(capsys):
 
 def test_durations_read_well():
     assert [duration(s) for s in (0.4, 59, 67, 7800)] == ["0 s", "59 s", "1 min 7 s", "2 h 10 min"]
+
+
+def test_an_unreadable_file_is_one_line(capsys, tmp_path):
+    def command():
+        (tmp_path / "missing").read_bytes()
+
+    assert module.run_command(command) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: No such file or directory: '")
+    assert error.count("\n") == 1
