@@ -88,6 +88,11 @@ def generate(
     samples = min(config.limit or len(recipe), len(recipe))
     batch_size = min(config.batch_size_on(device_type), config.samples_per_shard, samples)
     plan = make_plan(config, bank, recipe, depth, samples=samples, batch_size=batch_size)
+    compositor = Compositor(
+        bank, backend=choice.backend, device=choice.device, mask=config.mask,
+        parallel=depth is not None,  # without depth, encoder threads have the other cores
+    )  # fmt: skip
+    compositor(recipe[:1])  # loads the kernels
     loading_seconds = time.perf_counter() - started
     timer = StepTimer()
     with store.one_line_errors(), Run(store, plan) as run:
@@ -99,9 +104,6 @@ def generate(
         if written:
             console.say(f"resuming after {written:,} of {samples:,} samples")
         console.say(f"writing {samples:,} of {len(recipe):,} samples to {quoted(store)}")
-        compositor = Compositor(
-            bank, backend=choice.backend, device=choice.device, mask=config.mask, parallel=False
-        )
         pipeline = Pipeline(bank, recipe, compositor, depth, timer=timer)
         manifest = write_missing(
             run,
