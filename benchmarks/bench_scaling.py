@@ -18,7 +18,6 @@ from benchmarks.harness.machine import CORES, ROOT
 from benchmarks.harness.race import Contender
 from benchmarks.harness.stages import Packing, plan_of
 from benchmarks.peers.compositing import composited
-from evafast.dataset.codec import single_threaded_opencv
 
 
 @pytest.mark.budget(8)
@@ -123,8 +122,7 @@ def test_threads(suite):
             Contender(f"encoding, threads: {n}", "ours",
                       lambda pool=pool: list(pool.map(packing.encode, packing.starts)), batch),
         ]  # fmt: skip
-    with single_threaded_opencv():
-        race = suite.race("Compositing and encoding by number of threads", contenders, 9)
+    race = suite.race("Compositing and encoding by number of threads", contenders, 9)
     for pool in pools.values():
         pool.shutdown()
     suite.keep(

@@ -14,7 +14,6 @@ from collections import Counter
 from itertools import product
 from types import SimpleNamespace
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -308,17 +307,3 @@ def test_import_loads_nothing_heavy():
 
 def test_the_command_line_answers_before_torch_loads():
     assert not loaded_by("import evafast.generate") & {"torch", "cupy", "h5py"}
-
-
-def test_opencv_runs_single_threaded_only_while_generating(folders, tmp_path, monkeypatch):
-    usual, seen = cv2.getNumThreads(), []
-    batches = Pipeline.batches
-
-    def noted(self, *arguments, **options):
-        seen.append(cv2.getNumThreads())
-        return batches(self, *arguments, **options)
-
-    monkeypatch.setattr(Pipeline, "batches", noted)
-    generate(small(folders, tmp_path / "set", limit=8, samples_per_shard=8))
-    assert seen == [1]
-    assert cv2.getNumThreads() == usual

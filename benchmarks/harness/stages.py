@@ -18,7 +18,6 @@ from benchmarks.harness.limits import hash_all, write_and_flush
 from benchmarks.harness.machine import CORES
 from benchmarks.harness.race import Contender, Race
 from evafast import Bank, Compositor, Pipeline, Recipe
-from evafast.dataset.codec import single_threaded_opencv
 from evafast.dataset.formats import open_format
 from evafast.dataset.manifest import Plan
 from evafast.dataset.store import LocalStore
@@ -108,7 +107,7 @@ def stages(bank: Bank, folder: Path, samples: int) -> list[Contender]:
 
     def on_all_cores(work: Callable[[int], Any], items: Iterable[int]) -> Callable[[], list]:
         def call() -> list:
-            with single_threaded_opencv(), ThreadPoolExecutor(CORES) as threads:
+            with ThreadPoolExecutor(CORES) as threads:
                 return list(threads.map(work, items))
 
         return call

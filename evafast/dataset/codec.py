@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,17 +56,6 @@ class Codec:
     def encode_depths(self, codes: NDArray[np.unsignedinteger]) -> list[bytes]:
         """Encode depth codes, (n, height, width) uint8 or uint16, losslessly."""
         return encode_gray(codes, smooth=True)
-
-
-@contextmanager
-def single_threaded_opencv() -> Iterator[None]:
-    """Keep OpenCV's own threads, which spin while they wait, out of the encoder threads' way."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
 
 
 def encode_asset(pixels: NDArray[np.uint8]) -> bytes:

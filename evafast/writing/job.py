@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evafast.assets.bank import Bank
 from evafast.compositing import BackendChoice, Compositor, choose_backend
-from evafast.dataset.codec import single_threaded_opencv
 from evafast.dataset.manifest import Manifest
 from evafast.dataset.plan import BackgroundEntry, DepthEntry, ForegroundEntry, Plan
 from evafast.dataset.store import open_store
@@ -106,12 +104,9 @@ def generate(
         console.say(f"writing {samples:,} of {len(recipe):,} samples to {quoted(store)}")
         pipeline = Pipeline(bank, recipe, compositor, depth, timer=timer)
         manifest = write_missing(
-            run,
-            pipeline,
-            workers=config.workers or usable_cores(),
-            batch_size=batch_size,
+            run, pipeline, workers=config.workers or usable_cores(), batch_size=batch_size,
             console=console,
-        )
+        )  # fmt: skip
     seconds, shares = timer.elapsed, timer.shares()
     console.say(f"done: {samples:,} samples in {quoted(store)}, {duration(seconds)}")
     busy = ", ".join(f"{step} {share:.0%}" for step, share in shares.items())
@@ -129,19 +124,17 @@ def write_missing(
         # A depth network takes all cores in step: an encoder beside it holds up the others, so
         # with depth a single set of buffers makes them take turns.
         pool = BufferPool(pipeline.compositor, batch_size, 1 if pipeline.depth else 3)
+    with timer("assets"):
+        run.write_assets(pipeline.bank)
     with (
-        ThreadPoolExecutor(1, "evafast-assets") as beside,
-        single_threaded_opencv(),
         console.progress("samples", plan.samples, initial=run.samples_written) as bar,
         Sink(run, workers=workers, timer=timer, on_samples=bar.update) as sink,
     ):
-        assets = beside.submit(run.write_assets, pipeline.bank)
         for shard in run.missing():
             with sink.shard(shard):
                 indices = recipe.order[shard.start : shard.stop]
                 for batch in pipeline.batches(indices, batch_size, pool=pool):
                     sink.write(batch)
-        assets.result()
     with timer("finish"):
         return run.finish(pipeline.bank)
 
