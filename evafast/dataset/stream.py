@@ -8,7 +8,7 @@ samples: nobody waits for a rank that has run out.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -19,8 +19,17 @@ from evafast.errors import UsageError, check_range, check_seed
 from evafast.sampling.permutation import ShuffledOrder
 
 if TYPE_CHECKING:
-    from evafast.dataset.reader import StoredDataset
+    from evafast.dataset.plan import Plan
     from evafast.pipeline import Batch
+
+
+class BatchSource(Protocol):
+    """Stored samples by position, as `StoredDataset` has them."""
+
+    plan: Plan
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, position: NDArray[np.int64]) -> Batch: ...
 
 
 class StoredStream(IterableDataset[Any]):
@@ -48,7 +57,7 @@ class StoredStream(IterableDataset[Any]):
     """
 
     def __init__(
-        self, dataset: StoredDataset, batch_size: int = 64, *, rank: int = 0, world_size: int = 1,
+        self, dataset: BatchSource, batch_size: int = 64, *, rank: int = 0, world_size: int = 1,
         seed: int = 0,
     ) -> None:  # fmt: skip
         check_range("batch size", batch_size, 1)
