@@ -227,7 +227,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 2 (usage), 1 (failure) or 130 (interrupted)."""
     commands = Fetch | Convert | Predict | Evaluate
     return run_command(
-        lambda: parse(commands, arguments, prog="evafast depth", description=str(__doc__)).run()
+        lambda: parse(
+            commands, arguments, prog="evafast depth",
+            description="Fetch and convert weights, predict, evaluate.",
+        ).run()  # fmt: skip
     )
 
 
