@@ -226,12 +226,12 @@ class Evaluate(_Model):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 2 (usage), 1 (failure) or 130 (interrupted)."""
     commands = Fetch | Convert | Predict | Evaluate
-    return run_command(
-        lambda: parse(
-            commands, arguments, prog="evafast depth",
-            description="Fetch and convert weights, predict, evaluate.",
-        ).run()  # fmt: skip
-    )
+    text = "Fetch and convert weights, predict, evaluate."
+
+    def command() -> None:
+        parse(commands, arguments, prog="evafast depth", description=text).run()
+
+    return run_command(command)
 
 
 if __name__ == "__main__":
