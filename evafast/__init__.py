@@ -1,4 +1,4 @@
-"""evafast: composited training data (image, mask, depth) as a pure function of recipe and index.
+"""evafast: composited training data (image, mask, depth), a function of recipe and index.
 
 The names below are imported on first use, so ``import evafast`` itself is fast.
 """

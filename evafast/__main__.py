@@ -10,8 +10,8 @@ from evafast import __version__
 
 COMMANDS = {
     "generate": ("evafast.generate", "write a dataset"),
-    "inspect": ("evafast.inspect", "statistics, previews, verification and repair of a dataset"),
-    "export": ("evafast.export", "annotations in another format"),
+    "inspect": ("evafast.inspect", "statistics, previews, verification and repair"),
+    "export": ("evafast.export", "write annotations in another format"),
     "depth": ("evafast.depth.__main__", "fetch and convert weights, predict, evaluate"),
 }
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"evafast {__version__}")
         return 0
     listing = "\n".join(f"  {name:10}{what}" for name, (_, what) in COMMANDS.items())
-    usage = f"usage: evafast COMMAND ...\n\n{listing}\n\nevafast COMMAND --help has its options"
+    usage = f"usage: evafast COMMAND ...\n\n{listing}\n\nrun evafast COMMAND --help for its options"
     if not words or words[0] in ("-h", "--help"):
         print(usage)
         return 0 if words else 2

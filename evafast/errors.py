@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 
 class EvafastError(Exception):
-    """Base of every error that evafast raises on purpose; its text is one line."""
+    """Base class of every error that evafast raises on purpose; its message is one line."""
 
 
 class UsageError(EvafastError, ValueError):
@@ -30,25 +30,25 @@ def _escape(character: str) -> str:
 
 
 def refusal(name: str, expected: object, got: object, remedy: str) -> UsageError:
-    """Return an error of one line."""
+    """Return a `UsageError`: what was expected, what was found and what to do, in one line."""
     return UsageError(f"{name}: expected {expected}, got {got}; {remedy}")
 
 
 def check_choice(name: str, value: str, choices: Collection[str]) -> None:
-    """Raise a UsageError if `value` is none of the choices."""
+    """Raise `UsageError` if `value` is not one of the choices."""
     if value not in choices:
         raise refusal(name, ", ".join(choices), repr(value), "choose one")
 
 
 def check_range(name: str, number: int, least: int, most: int | None = None) -> None:
-    """Raise a UsageError if a number is below `least` or above `most`."""
+    """Raise `UsageError` if a number is below `least` or above `most`."""
     if most is None and number < least:
         raise refusal(name, f"at least {least}", number, "raise it")
     if most is not None and not least <= number <= most:
-        raise refusal(name, f"{least} to {most}", number, "choose another")
+        raise refusal(name, f"{least} to {most}", number, "choose a number in range")
 
 
 def check_seed(seed: int) -> None:
-    """Raise a UsageError if a seed does not fit into 64 bits."""
+    """Raise `UsageError` if a seed does not fit in 64 bits."""
     if not 0 <= seed < 2**64:
-        raise refusal("seed", "0 to 2**64-1", seed, "choose another")
+        raise refusal("seed", "0 to 2**64-1", seed, "choose a seed in range")

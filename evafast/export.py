@@ -1,4 +1,4 @@
-"""``evafast export``: annotations of a dataset in another format."""
+"""``evafast export``: write a dataset's annotations in another format."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Export:
     Attributes
     ----------
     format : str
-        coco: boxes and masks as COCO JSON.
+        coco, for boxes and masks as COCO JSON.
     dataset : str
-        A finished dataset: folder or fsspec address.
+        Folder or fsspec address of a finished dataset.
     out : Path
-        A new file.
+        File to write; it must not exist.
     quiet : bool
-        No progress.
+        Print errors only.
     """
 
     format: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FORMAT")]
@@ -39,7 +39,7 @@ class Export:
 
     def __post_init__(self) -> None:
         if self.format != "coco":
-            raise UsageError(f"format: expected coco, got {self.format!r}; choose it")
+            raise UsageError(f"format: expected coco, got {self.format!r}; use coco")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,7 +73,7 @@ def _export(given: Export, console: Console) -> None:
         unfinished.replace(given.out)
     except OSError as error:
         raise UsageError(
-            f"out: cannot write {quoted(given.out)}: {error.strerror}; choose another place"
+            f"out: cannot write {quoted(given.out)}: {error.strerror}; choose another path"
         ) from None
     finally:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""``evafast generate``: two folders of images in, a dataset out."""
+"""``evafast generate``: make a dataset from two folders of images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def config_from(arguments: Sequence[str] | None = None) -> GenerateConfig:
     config: GenerateConfig = parse(
         GenerateConfig, arguments, prog=PROG,
         description="Paste every foreground on every background at random positions and write "
-        "composites, masks and depth maps. Without options, from the built-in pack.",
+        "composites, masks and depth maps. Without options, use the built-in pack.",
     )  # fmt: skip
     return config
 

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspect:
-    """Options of every command.
+    """Options that every command has.
 
     Attributes
     ----------
     dataset : str
-        Folder or fsspec address.
+        Folder or fsspec address of a finished dataset.
     quiet : bool
-        No progress.
+        Print no progress and no warnings.
     """
 
     dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
@@ -38,12 +38,12 @@ class Inspect:
 
 @dataclass(frozen=True, kw_only=True)
 class Stats(Inspect):
-    """Print mean and pixel standard deviation of every kind of image.
+    """Print the mean and pixel standard deviation of every kind of image.
 
     Attributes
     ----------
     json : bool
-        Print JSON.
+        Print JSON instead of a table.
     """
 
     json: bool = False
@@ -64,16 +64,16 @@ class Stats(Inspect):
 
 @dataclass(frozen=True, kw_only=True)
 class Preview(Inspect):
-    """Draw a contact sheet and a page to browse samples.
+    """Draw a contact sheet and a page for browsing samples.
 
     Attributes
     ----------
     out : Path or None
-        PREFIX of PREFIX.png and PREFIX.html (default: DIR-preview).
+        Write PREFIX.png and PREFIX.html (default: DIR-preview).
     sheet : int
-        Samples on the sheet.
+        Number of samples on the sheet.
     page : int
-        Samples on the page.
+        Number of samples on the page.
     """
 
     out: Path | None = None
@@ -93,14 +93,14 @@ class Preview(Inspect):
 
 @dataclass(frozen=True, kw_only=True)
 class Verify(Inspect):
-    """Check every file; exit code 1 if something is wrong.
+    """Check every file; the exit code is 1 if anything is wrong.
 
     Attributes
     ----------
     recomposite : int
-        Samples to regenerate and compare.
+        Number of samples to regenerate and compare.
     no_decode : bool
-        Check hashes and counts only.
+        Check hashes and sizes only; decode no image.
     """
 
     recomposite: int = 200
@@ -114,7 +114,7 @@ class Verify(Inspect):
         if report.damage:
             raise RunError(
                 f"{len(report.damage)} findings in {quoted(self.dataset)}; "
-                "python -m evafast.inspect repair regenerates what is damaged"
+                "run evafast inspect repair to regenerate what is damaged"
             )
         print(
             f"intact: {report.files:,} files hashed, {report.decoded:,} images decoded, "
@@ -143,13 +143,13 @@ class Repair(Verify):
     Attributes
     ----------
     backgrounds : Path or None
-        Folder of the original run, for a damaged asset.
+        The original run's backgrounds; needed only if an asset is damaged.
     foregrounds : Path or None
-        Likewise.
+        The original run's foregrounds; needed only if an asset is damaged.
     depth : str or None
-        The original run's model, if its name alone does not find it.
+        The original run's depth model, if its name in the manifest is not enough.
     device : str
-        For depth; of the original run's type.
+        Device for depth; must have the same type as in the original run.
     """
 
     backgrounds: Path | None = None
@@ -172,10 +172,8 @@ class Repair(Verify):
             print(f"regenerated: {line}")
         _, after = self._verify(console)
         if after.damage:
-            raise RunError(
-                f"repair: {len(after.damage)} findings are left, first: {after.damage[0]}"
-            )
-        print("intact now")
+            raise RunError(f"repair: {len(after.damage)} findings remain, first: {after.damage[0]}")
+        print("everything is intact now")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

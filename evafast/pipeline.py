@@ -1,6 +1,6 @@
-"""Pipeline: indices -> batches of (image, mask, depth).
+"""Pipeline: from sample indices to batches of images, masks and depth maps.
 
-The same line feeds the disk and the training step:
+The same loop writes a dataset or feeds a training step:
 
     for batch in Pipeline(bank, recipe, compositor, depth).batches(indices):
         sink.write(batch)          # evafast.generate
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Batch:
-    """A batch of samples, live or read back.
+    """A batch of samples, made by the pipeline or read from disk.
 
     Attributes
     ----------
@@ -42,9 +42,9 @@ class Batch:
     mask : torch.Tensor of uint8, shape (n, 1, canvas, canvas)
         Coverage 0..255, or 0 and 255.
     depth : torch.Tensor of float32, shape (n, 1, canvas, canvas), or None
-        In the estimator's own unit; None with ``--depth none``.
+        In the estimator's own unit; None if there is no depth.
     finite : torch.Tensor of bool, shape (n,), or None
-        Whether a sample's depth is finite everywhere; checked once it is on the host.
+        Whether each sample's depth is finite everywhere; the sink checks it on the host.
     backgrounds : torch.Tensor of uint8, shape (backgrounds, canvas, canvas, 3)
         Every background of the bank.
     """
@@ -67,12 +67,12 @@ class Batch:
 
     @property
     def background(self) -> torch.Tensor:
-        """Each sample's background, (n, 3, canvas, canvas) uint8, channels_last; a copy."""
+        """A copy of each sample's background, (n, 3, canvas, canvas) uint8, channels_last."""
         rows = torch.from_numpy(self.placements.background).to(self.backgrounds.device)
         return self.backgrounds[rows.long()].permute(0, 3, 1, 2)
 
     def release(self) -> None:
-        """Return pooled buffers; the batch must not be read after this."""
+        """Return pooled buffers to their pool; the batch must not be read after this."""
         if self._pooled is not None:
             pool, buffers = self._pooled
             self._pooled = None
@@ -80,7 +80,7 @@ class Batch:
 
 
 class BufferPool:
-    """Preallocated outputs that circulate between pipeline and consumer.
+    """Preallocated outputs that circulate between the pipeline and its consumer.
 
     Its size bounds how far the pipeline runs ahead: `acquire` waits until a batch is released.
     """
@@ -91,7 +91,7 @@ class BufferPool:
             self._free.put(compositor.allocate(batch_size))
 
     def acquire(self) -> Composite:
-        """Return free buffers, waiting for some."""
+        """Return free buffers, waiting until there are some."""
         return self._free.get()
 
     def release(self, buffers: Composite) -> None:
@@ -106,13 +106,13 @@ class Pipeline:
     ----------
     bank : Bank
     recipe : Recipe
-        Of this bank.
+        A recipe for this bank.
     compositor : Compositor, optional
-        ``Compositor(bank)`` by default.
+        Defaults to ``Compositor(bank)``.
     depth : DepthEstimator, optional
-        No depth by default.
+        If omitted, batches have no depth.
     timer : StepTimer, optional
-        Counts the time of each step.
+        Measures the time of each step.
     """
 
     def __init__(
@@ -143,19 +143,19 @@ class Pipeline:
         Parameters
         ----------
         indices : slice or array_like of int, optional
-            Sample indices of the recipe; the whole recipe, row-major, by default.
+            Sample indices of the recipe; defaults to all, row-major.
         batch_size : int
             Samples per batch; the last may be smaller.
         pool : BufferPool, optional
-            Reuse its buffers; the consumer must then release every batch. By default batches own
-            their memory.
+            Reuse its buffers; the consumer must then release every batch. By default, each batch
+            owns its memory.
 
         Raises
         ------
         UsageError
             If `batch_size` is below 1.
         IndexError
-            If `indices` are not integers or out of range.
+            If `indices` are not integers, or one is out of range.
         """
         check_range("batch size", batch_size, 1)
         chosen: range | NDArray[np.int64]
@@ -167,7 +167,7 @@ class Pipeline:
             yield self.batch(chosen[start : start + batch_size], pool=pool)
 
     def batch(self, indices: ArrayLike, *, pool: BufferPool | None = None) -> Batch:
-        """Make one batch of these sample indices; see `batches`."""
+        """Make one batch from these sample indices; see `batches`."""
         placements = self.recipe[indices]
         pooled, out = None, None
         if pool is not None:

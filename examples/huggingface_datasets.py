@@ -9,7 +9,7 @@ from datasets import load_dataset
 
 
 def main(path: str) -> None:
-    """Show three samples of a shuffled epoch."""
+    """Print three samples of a shuffled epoch."""
     dataset = load_dataset(
         "webdataset",
         data_files={"train": f"{path}/shards/*.tar"},

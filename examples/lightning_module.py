@@ -14,7 +14,7 @@ from evafast import open_dataset
 
 
 class Segmentation(LightningModule):
-    """Learns the mask from the image and its background."""
+    """A model that learns the mask from the image and its background."""
 
     def __init__(self) -> None:
         super().__init__()

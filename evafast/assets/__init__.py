@@ -1,1 +1,1 @@
-"""Image files to a Bank of preprocessed pixels."""
+"""From image files to a `Bank` of preprocessed pixels."""

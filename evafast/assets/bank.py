@@ -1,6 +1,6 @@
 """Bank: all backgrounds and foregrounds of a run, packed as uint8 pixels.
 
-Foregrounds differ in size: their pixels are stored end to end in one RGBA array.
+Foregrounds differ in size, so their pixels are stored end to end in one RGBA array.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Bank:
         Parameters
         ----------
         backgrounds, foregrounds : path-like
-            Folders of photographs and of cut-outs with alpha; sub-folders are not searched.
+            Folders of photographs and of foregrounds with alpha; subfolders are not read.
         config : AssetConfig, optional
 
         Raises

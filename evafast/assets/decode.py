@@ -1,4 +1,4 @@
-"""Decode one image file, or say in a few words why it cannot be used.
+"""Decode one image file, or state in a few words why it cannot be used.
 
 The suffix is ignored. The size is checked in the header, before any pixel is decoded, so a
 decompression bomb costs no memory.
@@ -34,7 +34,7 @@ class Unusable(Exception):
 
 @dataclass
 class Decoded:
-    """An upright image in sRGB, of mode RGB, or RGBA (straight) if the file has transparency.
+    """An upright sRGB image of mode RGB, or RGBA (straight) if the file has transparency.
 
     Notes are warnings, such as ``animated: first of 3 used``.
     """
@@ -44,7 +44,7 @@ class Decoded:
 
 
 def decode(path: Path) -> Decoded:
-    """Decode a file, of several frames or pages the first; raise `Unusable` with the reason."""
+    """Decode a file (its first frame or page), or raise `Unusable` with the reason."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -84,7 +84,7 @@ def _upright_srgb(opened: Image.Image) -> Decoded:
     except (ImageCms.PyCMSError, OSError, ValueError):
         notes.append("colour profile could not be applied: colours taken as sRGB")
         image = image.convert(mode)
-    frames = getattr(opened, "n_frames", 1)  # last: counting the frames of a GIF seeks in it
+    frames = getattr(opened, "n_frames", 1)  # last, because counting a GIF's frames seeks in it
     if frames > 1:
         what = "animated" if opened.format in _ANIMATED else "several pages"
         notes.append(f"{what}: first of {frames} used")

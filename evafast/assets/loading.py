@@ -1,6 +1,6 @@
 """Load two folders of image files as preprocessed pixels.
 
-A file's contents decide, not its suffix. One that cannot be used is skipped with a warning.
+Files are judged by their content, not their suffix. Unusable ones are skipped with a warning.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def load_images(
 ) -> tuple[Images, Images, tuple[Skipped, ...]]:
     """Decode and preprocess every file of two folders on all cores; see `Bank.from_folders`.
 
-    Return backgrounds, foregrounds and what was skipped.
+    Return backgrounds, foregrounds and skipped files.
     """
     folders = {"background": Path(backgrounds), "foreground": Path(foregrounds)}
     files = [(kind, path) for kind, folder in folders.items() for path in _files_in(kind, folder)]
@@ -62,7 +62,7 @@ def load_images(
             return Skipped(kind, path.name, str(reason)), []
 
     with warnings.catch_warnings(), ThreadPoolExecutor(usable_cores(), "evafast-decode") as pool:
-        warnings.simplefilter("ignore")  # Pillow warns of odd files without naming them
+        warnings.simplefilter("ignore")  # Pillow warns about odd files without naming them
         for (kind, path), (result, notes) in zip(files, pool.map(load, files), strict=True):
             for note in notes:
                 log.warning("%s %s: %s", kind, quoted(path.name), note)
@@ -94,7 +94,7 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 
 
 def _files_in(kind: str, folder: Path) -> list[Path]:
-    """Return a folder's files in natural order, without sub-folders and system files."""
+    """Return a folder's files in natural order, without subfolders and system files."""
     try:
         paths = list(folder.iterdir())
     except OSError as error:
@@ -110,7 +110,7 @@ def _files_in(kind: str, folder: Path) -> list[Path]:
         if path.name.startswith(".") or path.name.lower() in _SYSTEM_FILES:
             continue
         if os.path.isdir(path):  # False for a broken link, which decode() reports
-            log.info("%ss: folder %s is not searched", kind, quoted(path.name))
+            log.info("%ss: subfolder %s is not read", kind, quoted(path.name))
         else:
             files.append(path)
     return sorted(files, key=lambda path: natural_key(path.name))

@@ -26,9 +26,9 @@ class AssetConfig:
     canvas : int
         Side of the composites in pixels; backgrounds are resized to it.
     foreground_size : int
-        Cut-outs are shrunk to fit a square of this many pixels, never enlarged.
+        Foregrounds are shrunk to fit a square with this side in pixels, never enlarged.
     min_foreground : tuple of int
-        Skip cut-outs narrower or lower than WIDTHxHEIGHT pixels after shrinking.
+        Skip foregrounds narrower or shorter than WIDTHxHEIGHT pixels after shrinking.
     strict : bool
         Fail if any file has to be skipped.
     """
@@ -54,11 +54,11 @@ class AssetConfig:
 
     @classmethod
     def from_preprocessing(cls, settings: Mapping[str, Any]) -> AssetConfig:
-        """Return the config whose `preprocessing` these settings are."""
+        """Return the config that has these `preprocessing` settings."""
         return cls(**{**settings, "min_foreground": tuple(settings["min_foreground"])})
 
     def preprocessing(self) -> dict[str, Any]:
-        """Return the settings that decide pixels, as JSON values for the manifest."""
+        """Return the settings that determine pixels, as JSON values for the manifest."""
         settings = {**asdict(self), "min_foreground": list(self.min_foreground)}
         del settings["strict"]
         return settings

@@ -48,8 +48,8 @@ class Compositor:
     mask : {'matte', 'binary'}
         Coverage pasted on black, or 255 where coverage is at least 128.
     parallel : bool
-        Share a batch among the CPU's threads. Otherwise a call runs in the calling thread only,
-        concurrently with calls from other threads.
+        Split a batch among CPU threads. Otherwise a call runs in the calling thread only, and
+        calls from several threads run concurrently.
 
     Raises
     ------
@@ -107,7 +107,7 @@ class Compositor:
         Returns
         -------
         Composite
-            On a CUDA device the work is only queued on torch's current stream.
+            On a CUDA device, the work is only queued on torch's current stream.
 
         Raises
         ------
@@ -148,7 +148,7 @@ def composite(
 
 
 def _check_placements(placements: Placements, bank: Bank) -> None:
-    """Raise `UsageError` for placements that would make a kernel access other memory."""
+    """Raise `UsageError` for placements that would make a kernel read or write out of bounds."""
     count = len(placements)
     for name in ("background", "foreground", "left", "top", "width", "height"):
         column = getattr(placements, name)

@@ -1,5 +1,5 @@
 # mypy: allow-untyped-calls
-"""What the CUDA backends share: their base class, and the bank as their kernels read it."""
+"""The CUDA backends' base class, and the bank in the layout their kernels read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 UNIT = 16  # pixels per lane; backgrounds are padded at their end to a multiple
 PADDING = 32  # pixels before the first and after the last foreground, which wide loads may reach
 LARGEST_CANVAS = 1 << 15  # side; the kernels count a canvas's pixels in 31 bits
-OLDEST_CAPABILITY = (6, 1)  # the first with the byte dot product that over.cu blends with
+OLDEST_CAPABILITY = (6, 1)  # the first with the byte dot product that over.cu uses
 
 
 class PackedBank(NamedTuple):
@@ -59,13 +59,13 @@ def fill_rows(placements: Placements, rows: NDArray[np.int32]) -> None:
 
 
 class CudaBackend:
-    """Brings the bank to the device and uploads placements.
+    """Copies the bank to the device and uploads placements.
 
-    A subclass names its package, probes it and launches its kernel.
+    Subclasses name their package, probe it and launch their kernel.
     """
 
     device_type = "cuda"
-    package: str  # its module has underscores for hyphens
+    package: str  # the module's name has underscores instead of hyphens
 
     def __init__(
         self, bank: Bank, device: torch.device, *, binary: bool, parallel: bool = True
@@ -86,7 +86,7 @@ class CudaBackend:
 
     @classmethod
     def why_unavailable(cls) -> str | None:
-        """Return what is missing; import the package only where torch sees a CUDA device."""
+        """Return what is missing; import the package only if torch sees a CUDA device."""
         import torch
 
         installed = find_spec(cls.package.replace("-", "_")) is not None
@@ -107,7 +107,7 @@ class CudaBackend:
 
     @staticmethod
     def probe() -> str | None:
-        """Import the package; return or raise why it cannot run, or return None."""
+        """Import the package; return None if it can run, otherwise return or raise the reason."""
         raise NotImplementedError
 
     def composite(self, placements: Placements, image: torch.Tensor, mask: torch.Tensor) -> None:
@@ -121,8 +121,8 @@ class CudaBackend:
         """Queue a copy of the placements and return it: int32 of shape (n, 4), as `fill_rows`."""
         import torch
 
-        # A copy from pageable memory would block the host until the device gets to it. Torch keeps
-        # pinned memory, and reuses it only when the copies queued from it are done.
+        # A copy from pageable memory would block the host until the device gets to it. Torch caches
+        # pinned memory and reuses it only once the copies queued from it are done.
         rows = torch.empty((len(placements), 4), dtype=torch.int32, pin_memory=True)
         fill_rows(placements, rows.numpy())
         return rows.to(self.device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""Choose a backend, and say why: an explicit choice never falls back."""
+"""Choose a backend and give the reason; an explicit choice never falls back."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def choose_backend(backend: str = "auto", device: str | torch.device = "auto") -
         A key of `BACKENDS`, or ``auto``: the first of ``cupy``, ``numba-cuda`` and ``numba`` that
         can run on the device.
     device : str or torch.device
-        ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: that of the backend.
+        ``cpu``, ``cuda``, ``cuda:N``, or ``auto`` for the backend's device.
 
     Raises
     ------
@@ -50,9 +50,9 @@ def choose_backend(backend: str = "auto", device: str | torch.device = "auto") -
             f"backend: expected auto, {', '.join(BACKENDS)}, got {backend!r}; choose one of these"
         )
     required = None if str(device) == "auto" else resolve_device(device)
-    # The reference, and what is registered after it, run only on request.
+    # The reference, and any backend registered after it, run only on request.
     automatic = takewhile(lambda name: name != "pillow", BACKENDS)
-    rejected: dict[str, list[str]] = {}  # reason -> names: both CUDA backends may lack the same
+    rejected: dict[str, list[str]] = {}  # reason -> names: both CUDA backends may have the same
     for name in automatic if backend == "auto" else [backend]:
         found = load(name)
         matches = required is None or required.type == found.device_type

@@ -1,7 +1,7 @@
 """The pixel rule, written once: Pillow's *over* in integers.
 
-The same lines run on NumPy arrays and compile as Numba code for CPU and CUDA. ``over.cu`` restates
-them; the tests compare.
+The same code runs on NumPy arrays and is compiled by Numba for CPU and CUDA. ``over.cu`` restates
+it; tests compare the two.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ MASKS = ("matte", "binary")
 """Kinds of mask: the coverage itself, or 0 and 255 only."""
 
 BINARY_THRESHOLD = 128
-"""Coverage from which a pixel counts as foreground in a binary mask."""
+"""Lowest coverage that counts as foreground in a binary mask."""
 
 
 def over(coverage: Any, foreground: Any, background: Any) -> Any:
     """Blend one channel: ``(foreground*m + background*(255-m)) / 255``, rounded as Pillow does.
 
-    Takes and returns values in 0..255, as int or as arrays of more than 8 bits: the sum needs 16.
+    Takes and returns values in 0..255, as int or arrays of at least 16 bits, which the sum needs.
     """
-    # The sum is below 2**16 anyway; the mask makes compilers use 16-bit lanes, twice as many.
+    # The sum fits in 16 bits; the mask lets compilers use 16-bit lanes, twice as many.
     t = (foreground * coverage + background * (255 - coverage) + 128) & 0xFFFF
     return (t + (t >> 8)) >> 8
 

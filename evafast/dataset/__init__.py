@@ -1,1 +1,1 @@
-"""What a dataset is: plan, manifest, names, store, formats and readers."""
+"""A dataset on disk: its plan, manifest, names, store, formats and readers."""

@@ -1,4 +1,4 @@
-"""Codec: pixels -> JPEG or PNG bytes and back, by libraries that release the GIL."""
+"""Codec: encode pixels as JPEG or PNG and decode them, with libraries that release the GIL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IMAGE_FORMATS = {"jpeg": "jpg", "png": "png"}
 
 @dataclass(frozen=True, kw_only=True)
 class Codec:
-    """How samples become files.
+    """How samples are encoded.
 
     Parameters
     ----------
@@ -37,12 +37,12 @@ class Codec:
 
     @property
     def encoder(self) -> str:
-        """Libraries and versions that decide the bytes; other versions may write others."""
+        """Libraries and versions that determine the bytes; other versions may write other bytes."""
         return f"opencv {cv2.__version__}, {DEFLATER}"
 
     def encode_images(self, images: NDArray[np.uint8]) -> list[bytes]:
-        """Encode composites, (n, height, width, 3) uint8 RGB; a few at a time stay in the cache."""
-        # End to end they are one tall image: one call swaps the channels of all.
+        """Encode composites, (n, height, width, 3) uint8 RGB; pass few enough to fit the cache."""
+        # Stacked as one tall image, so that one call swaps the channels of all.
         tall = images.reshape(-1, *images.shape[2:])
         bgr = cv2.cvtColor(tall, cv2.COLOR_RGB2BGR).reshape(images.shape)
         if self.image_format == "png":
@@ -59,7 +59,7 @@ class Codec:
 
 
 def encode_asset(pixels: NDArray[np.uint8]) -> bytes:
-    """Encode a preprocessed asset, RGB or RGBA uint8, as PNG, with colours under alpha 0."""
+    """Encode a preprocessed asset, RGB or RGBA uint8, as PNG, keeping the colours under alpha 0."""
     swap = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
     return _encoded(".png", cv2.cvtColor(pixels, swap), [])
 
@@ -67,7 +67,7 @@ def encode_asset(pixels: NDArray[np.uint8]) -> bytes:
 def decode_image(data: bytes, name: str) -> NDArray[Any]:
     """Decode JPEG or PNG bytes that this package wrote; RunError, with `name`, if damaged.
 
-    Returns (height, width) uint8 or uint16, or (height, width, 3 or 4) uint8 in RGB(A) order.
+    Return (height, width) uint8 or uint16, or (height, width, 3 or 4) uint8 in RGB(A) order.
     """
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     if pixels is None:

@@ -1,8 +1,8 @@
-"""The manifest: what a finished dataset is, as typed records and as the JSON on disk.
+"""The manifest of a finished dataset, as typed records and as the JSON on disk.
 
-It holds the plan, and what came of it: statistics and every file's size and SHA-256. It has a hash
-of itself, and a copy lies in the working folder, so that a flipped byte in it is found and repaired
-as in any other file.
+It holds the plan and the results: statistics, and every file's size and SHA-256. It includes its
+own hash, and a copy is kept in the working folder, so that a flipped byte in it is found and
+repaired as in any other file.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _OWN_HASH = "sha256_of_the_rest"
 
 @dataclass(frozen=True, kw_only=True)
 class FileRecord:
-    """What a file must be, or the range of it that begins at `offset`.
+    """The expected size and hash of a file, or of a range of it that begins at `offset`.
 
-    `size` is None where it is not recorded, `sha256` where the record of it is damaged.
+    `size` is None if it is not recorded, `sha256` if the record of it is damaged.
     """
 
     file: str
@@ -65,9 +65,9 @@ class ShardRecord:
 class Manifest:
     """A finished dataset.
 
-    `statistics` are by folder: number of images, unit, mean and pixel standard deviation of each
-    channel. `files` are those of no single shard: assets, list of samples, indexes. `archives` are
-    files that all shards share.
+    `statistics` has, by folder, the number of images, the unit, and the mean and pixel standard
+    deviation of each channel. `files` belong to no single shard: assets, list of samples,
+    indexes. `archives` are files that all shards share.
     """
 
     plan: Plan
@@ -123,13 +123,13 @@ def read_manifest(store: Store) -> Manifest:
     if not store.exists(MANIFEST) and not store.exists(MANIFEST_COPY):
         raise UsageError(
             f"dataset: expected a finished one, got {quoted(store)} without {MANIFEST}; finish it "
-            "with the command that began it, or check the path"
+            "with the command that started it, or check the path"
         )
     manifest = intact_manifest(store, MANIFEST)
     if manifest is None:
         raise UsageError(
-            f"dataset: {MANIFEST} of {quoted(store)} is damaged or missing; run python -m "
-            "evafast.inspect repair on it"
+            f"dataset: {MANIFEST} of {quoted(store)} is damaged or missing; run "
+            "evafast inspect repair on it"
         )
     return manifest
 
@@ -142,7 +142,7 @@ def any_manifest(store: Store) -> Manifest | None:
 def intact_manifest(store: Store, file: str) -> Manifest | None:
     """Return the manifest in a file, or None if it is missing or any byte of it has changed.
 
-    Raises `UsageError` if it is of a format unknown to this version.
+    Raise `UsageError` if this version does not know its format.
     """
     if not store.exists(file):
         return None

@@ -1,7 +1,7 @@
-"""Names of samples and files: one place, so that writer and reader agree.
+"""Names of samples and files, defined once so that writer and reader agree.
 
-Sample names hold ASCII letters, digits, ``_`` and ``-`` only: never a dot, at which WebDataset
-cuts keys.
+Sample names contain only ASCII letters, digits, ``_`` and ``-``, never a dot: WebDataset cuts keys
+at the first one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from evafast.sampling.recipe import Placements
 
 FOLDERS = {"image": "fg_bg", "mask": "fg_bg_mask", "depth": "fg_bg_depth"}
-"""Exported folder (or archive) by field of a sample."""
+"""Folder (or archive) that holds each field of a sample."""
 
 MANIFEST = "manifest.json"
 SAMPLES_CSV = "samples.csv"
@@ -22,9 +22,9 @@ DEPTH_RANGE = "depth_range.npy"
 
 @dataclass(frozen=True, kw_only=True)
 class SampleNames:
-    """Numbers samples and assets from 1, in wider fields where there are more.
+    """Names samples and assets by 1-based numbers, with more digits where needed.
 
-    `backgrounds`, `foregrounds` (mirrors included) and `placements` are how many there are.
+    `backgrounds`, `foregrounds` (mirrors included) and `placements` are counts.
     """
 
     backgrounds: int
@@ -55,6 +55,6 @@ def _digits(count: int, least: int) -> int:
 
 
 def sample_path(sample: str, field: str, image_suffix: str) -> str:
-    """Return the path of a sample's file in the folder format, which zip archives keep too."""
+    """Return the path of a sample's file in the folder format, also used in zip archives."""
     suffix = image_suffix if field == "image" else "png"
     return f"{FOLDERS[field]}/{sample.partition('_')[0]}/{sample}.{suffix}"

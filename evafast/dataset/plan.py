@@ -1,7 +1,7 @@
-"""Plan: everything that decides a dataset's bytes, and nothing else.
+"""Plan: everything that determines a dataset's bytes, and nothing else.
 
 Equal plans give equal bytes, whatever the batch size, threads or backend. A run resumes in a folder
-only if its plan equals the one the folder was begun with.
+only if its plan equals the one the folder was started with.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from evafast.sampling.recipe import Recipe
 Json = dict[str, Any]
 
 FORMAT_VERSION = 1
-"""Version of what lands on disk; raised when readers must know."""
+"""Version of the layout on disk; raised when readers have to change."""
 
 _KEYS = {"format_version": "format", "samples_per_shard": "samples_per_part"}
-"""Keys on disk that differ from the field's name."""
+"""Names on disk of fields that are called something else here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +47,9 @@ class ForegroundEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class DepthEntry:
-    """Everything that decides a dataset's depth maps: `DepthEstimator.identity`, in part `network`.
+    """Everything that determines a dataset's depth maps; see `DepthEstimator.identity`.
 
-    `batch_size` too: sums may round differently in batches of another size.
+    It includes `batch_size` because sums may round differently in batches of another size.
     """
 
     model: str
@@ -62,7 +62,7 @@ class DepthEntry:
     batch_size: int
 
     def to_json(self) -> Json:
-        """Return plain values, the network's in between."""
+        """Return plain values, with those of `network` after the model."""
         values = vars(self).copy()
         return {"model": values.pop("model"), **values.pop("network"), **values}
 
@@ -87,10 +87,10 @@ class Shard:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Everything that decides a dataset's bytes.
+    """Everything that determines a dataset's bytes.
 
-    `samples` of the recipe's `samples_in_recipe` are written, in shuffled order. `quality` is None
-    for PNG, `depth_encoding` without depth. See `AssetConfig.preprocessing`, `Codec.encoder`.
+    The first `samples` of the recipe's `samples_in_recipe` are written, in shuffled order.
+    `quality` is None for PNG; `depth_encoding` is None without depth.
     """
 
     evafast: str = __version__
@@ -131,13 +131,13 @@ class Plan:
 
     @property
     def assets(self) -> dict[str, BackgroundEntry | ForegroundEntry]:
-        """Every exported asset by its file."""
+        """Every exported asset by its file name."""
         files = (*self.names.background_files(), *self.names.foreground_files())
         return dict(zip(files, (*self.backgrounds, *self.foregrounds), strict=True))
 
     @property
     def codec(self) -> Codec:
-        """The codec with this plan's settings, by the libraries installed here."""
+        """The codec with this plan's settings and the libraries installed here."""
         return Codec(image_format=self.image_format, quality=self.quality or Codec.quality)
 
     @property
@@ -147,7 +147,7 @@ class Plan:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The files of every sample."""
+        """The fields of every sample, one file each."""
         return ("image", "mask", "depth") if self.depth else ("image", "mask")
 
     @property
@@ -199,5 +199,5 @@ def _differences(there: Any, expected: Any, path: str) -> Iterator[str]:
             yield f"number of {path}: expected {len(expected)}, got {len(there)}"
         for i, (old, new) in enumerate(zip(there, expected, strict=False)):
             yield from _differences(old, new, f"{path}[{i}]")
-    elif there != expected:  # names may hold anything, line breaks too
+    elif there != expected:  # names may contain anything, even line breaks
         yield f"{path}: expected {quoted(expected)[1:-1]}, got {quoted(there)[1:-1]}"

@@ -1,4 +1,4 @@
-"""Greyscale PNG in a few lines over zlib-ng, which deflates masks and depth maps fast.
+"""A small greyscale PNG encoder over zlib-ng, which deflates masks and depth maps fast.
 
 OpenCV's PNG encoder took a third of a run's time on masks and more on depth (see the records of
 benchmarks/bench_encoding.py). The bytes are the same on every processor since zlib-ng 2.2.
@@ -37,8 +37,8 @@ _END = _chunk(b"IEND", b"")
 def encode_gray(pixels: NDArray[np.unsignedinteger], *, smooth: bool) -> list[bytes]:
     """Encode greyscale images, (n, height, width) uint8 or uint16, as PNG, losslessly.
 
-    `smooth` stores differences to the row above, for depth maps, not the values themselves, for
-    masks, which are mostly flat.
+    `smooth` stores differences from the row above, which suits depth maps; otherwise the values
+    themselves are stored, which suits masks: they are mostly flat.
     """
     count, height, width = pixels.shape
     rows = pixels.astype(pixels.dtype.newbyteorder(">"), copy=False).view(np.uint8)

@@ -1,4 +1,4 @@
-"""Reading back: `open_dataset` gives from disk what the pipeline gives live."""
+"""Reading back: `open_dataset` reads from disk what the pipeline makes live."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def open_dataset(path: str | PathLike[str]) -> StoredDataset:
     Parameters
     ----------
     path : path-like
-        Its folder, or an fsspec address.
+        Its folder or fsspec address.
 
     Raises
     ------
@@ -48,7 +48,7 @@ class StoredDataset(Dataset[Any]):
     """A map-style dataset over samples on disk; position i is the i-th sample written.
 
     ``dataset[i]`` is a dict of tensors, so a plain DataLoader works; ``dataset[a:b]`` and
-    ``dataset[array]`` are a `Batch`, as a sampler of batches gets::
+    ``dataset[array]`` are a `Batch`, for use with a batch sampler::
 
         DataLoader(dataset, batch_size=64, shuffle=True)
         DataLoader(dataset, sampler=BatchSampler(...), batch_size=None)
@@ -84,7 +84,7 @@ class StoredDataset(Dataset[Any]):
         Returns
         -------
         dict or Batch
-            For an integer a dict: ``index`` (int), ``name`` (str), ``background`` and ``image``
+            For an integer, a dict: ``index`` (int), ``name`` (str), ``background`` and ``image``
             (3, canvas, canvas) uint8, ``mask`` (1, canvas, canvas) uint8 and, with depth,
             ``depth`` (1, canvas, canvas) float32. A `Batch` for a slice or an array.
 
@@ -139,7 +139,7 @@ class StoredDataset(Dataset[Any]):
     def read_files(
         self, position: int, name: str, fields: Sequence[str] | None = None
     ) -> dict[str, bytes]:
-        """Return files of the sample at a position, all by default, by field.
+        """Return files of the sample at a position by field; all fields by default.
 
         Raises `RunError` if a file is not where the manifest says.
         """
@@ -156,7 +156,7 @@ class StoredDataset(Dataset[Any]):
     def _missing(self, name: str, got: str) -> RunError:
         return RunError(
             f"{name}: expected it in {quoted(self.store)} as written, got {' '.join(got.split())}; "
-            "run python -m evafast.inspect verify on it"
+            "run evafast inspect verify on it"
         )
 
     def _read_file(self, name: str) -> bytes:
@@ -166,7 +166,7 @@ class StoredDataset(Dataset[Any]):
             raise self._missing(name, f"none ({error})") from None
 
     def read_asset(self, file: str) -> NDArray[np.uint8]:
-        """Return the pixels of a file of ``bg/`` or ``fg/``; RunError if it is missing."""
+        """Return the pixels of a file in ``bg/`` or ``fg/``; `RunError` if it is missing."""
         return decode_image(self._read_file(file), file)
 
     def placements_at(self, positions: slice | ArrayLike) -> Any:

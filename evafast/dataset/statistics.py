@@ -1,6 +1,6 @@
-"""Pixel statistics as exact integer sums, which add up the same in any order.
+"""Pixel statistics from exact integer sums, which are the same in any order.
 
-The standard deviation is that of single pixel values around the mean of all.
+The standard deviation is that of single pixel values around the mean of all images.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 @njit(nogil=True, cache=True)
 def _add_up(images: Any, total: Any, squares: Any) -> None:  # pragma: no cover - compiled
-    """Add up the columns of 8-bit images, in the narrowest integers that hold the sums."""
+    """Add up the columns of 8-bit images, in the narrowest integers that fit the sums."""
     rows, columns = images.shape[1:]
     sums = np.zeros(columns, np.uint16)  # of 256 rows: at most 65,280
     powers = np.zeros(columns, np.uint32)

@@ -1,4 +1,4 @@
-"""Store: where a dataset lies, a local folder or any fsspec address, with atomic files.
+"""Store: where a dataset is kept, in a local folder or at an fsspec address; writes are atomic.
 
 A file appears under its name only when it is complete: locally it is written under a temporary
 name, flushed and renamed; remotely it is committed in one operation.
@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, TypeAlias, cast
 from evafast.errors import RunError, UsageError, quoted
 
 WORKING_FOLDER = ".evafast"
-"""Holds a run's plan, journal, lock and unfinished files; afterwards only the manifest's copy."""
+"""Holds a run's plan, journal, lock and unfinished files; later only the manifest's copy."""
 
 _CHUNK = 1 << 20
 _OPEN_STREAMS = 8
@@ -35,7 +35,7 @@ def open_store(out: str | os.PathLike[str]) -> Store:
 
 @contextmanager
 def creating(store: Store, name: str) -> Iterator[NewFile]:
-    """Write a file that appears if the block succeeds, and never otherwise."""
+    """Write a file that appears only if the block succeeds."""
     file = store.create(name)
     try:
         yield file
@@ -53,11 +53,11 @@ class _AnyStore:
 
     @contextmanager
     def one_line_errors(self) -> Iterator[None]:
-        """Turn errors of the file system into a `RunError` of one line."""
+        """Turn file system errors into a one-line `RunError`."""
         try:
             yield
         except OSError as error:
-            what, advice = error.strerror or str(error) or type(error).__name__, "fix this"
+            what, advice = error.strerror or str(error) or type(error).__name__, "fix it"
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 what, advice = "no space left", "free some"
             raise RunError(
@@ -75,7 +75,7 @@ class _AnyStore:
             file.write(data)
 
     def chunks(self, name: str, offset: int = 0, size: int | None = None) -> Iterator[bytes]:
-        """Yield the bytes of a file, or of a range of it, as far as the file goes."""
+        """Yield the bytes of a file, or of a range of it, up to the end of the file."""
         with cast(Store, self).open(name) as stream:
             stream.seek(offset)
             while chunk := stream.read(_CHUNK if size is None else min(size, _CHUNK)):
@@ -84,7 +84,7 @@ class _AnyStore:
 
 
 class LocalStore(_AnyStore):
-    """A folder on this machine. Names of files are relative paths with ``/``."""
+    """A folder on this machine. File names are relative paths with ``/``."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(str(root))
@@ -99,7 +99,7 @@ class LocalStore(_AnyStore):
         return (self.root / name).read_bytes()
 
     def read_range(self, name: str, offset: int, size: int) -> bytes:
-        """Return `size` bytes of a file from `offset` on."""
+        """Return `size` bytes of a file, starting at `offset`."""
         with open(f"{self.root}/{name}", "rb", buffering=0) as stream:
             stream.seek(offset)
             return stream.read(size)
@@ -137,7 +137,7 @@ class LocalStore(_AnyStore):
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the dataset until this process ends, however; UsageError if another run does."""
+        """Lock the dataset, at most until this process ends; `UsageError` if another run has it."""
         from filelock import FileLock, Timeout
 
         with self.one_line_errors():
@@ -157,9 +157,9 @@ class LocalStore(_AnyStore):
 
 
 class RemoteStore(_AnyStore):
-    """A folder at an fsspec address. Nothing locks it: only one run may write it.
+    """A folder at an fsspec address. Nothing locks it: only one run may write to it.
 
-    Raises `UsageError` if fsspec does not know the protocol, or its package is missing.
+    Raise `UsageError` if fsspec does not know the protocol or its package is missing.
     """
 
     def __init__(self, url: str) -> None:
@@ -179,12 +179,12 @@ class RemoteStore(_AnyStore):
         self._streams = threading.local()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Let another process connect by itself."""
+        """Make an unpickled store connect by itself."""
         return RemoteStore, (self._place,)
 
     @property
     def _files(self) -> Any:
-        """The file system; a forked process connects anew, as fsspec demands."""
+        """The file system; a forked process reconnects, as fsspec requires."""
         if self._process != os.getpid():
             self._connect()
         return self._connected
@@ -197,7 +197,7 @@ class RemoteStore(_AnyStore):
         return cast(bytes, self._files.cat_file(self._path(name)))
 
     def read_range(self, name: str, offset: int, size: int) -> bytes:
-        """See `LocalStore`; each thread keeps some streams open, for fsspec to read ahead in."""
+        """See `LocalStore`; each thread keeps some streams open, so that fsspec can read ahead."""
         files = self._files
         streams = self._streams.__dict__
         if name not in streams:
@@ -237,7 +237,7 @@ class RemoteStore(_AnyStore):
                 return _NewRemoteFile(self, self._files.open(path, "wb", autocommit=False))
             except (NotImplementedError, ValueError) as error:
                 raise UsageError(
-                    f"out: expected an address that can be written, got {quoted(self)} "
+                    f"out: expected a writable address, got {quoted(self)} "
                     f"({error or type(error).__name__}); choose another"
                 ) from None
 
@@ -250,7 +250,7 @@ class RemoteStore(_AnyStore):
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Do nothing: object stores have no lock that ends with its process."""
+        """Do nothing: object stores have no lock that ends with the process."""
         yield
 
 
@@ -312,7 +312,7 @@ class _NewRemoteFile(_AnyNewFile):
 
 
 Store: TypeAlias = LocalStore | RemoteStore
-"""Where a dataset lies; both kinds have the same methods."""
+"""Where a dataset is kept; both kinds have the same methods."""
 
 NewFile: TypeAlias = _NewLocalFile | _NewRemoteFile
-"""A file being written and hashed: ``write``, then ``commit``, and ``discard`` in any case."""
+"""A file being written and hashed: ``write``, ``commit``, and always ``discard`` at the end."""

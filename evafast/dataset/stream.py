@@ -1,8 +1,8 @@
-"""StoredStream: batches one after another, split evenly over ranks and workers.
+"""StoredStream: sequential batches, split evenly over ranks and workers.
 
-Samples are stored in a seeded shuffle, so reading in order is reading at random. Each epoch takes
-the shards in another order and starts elsewhere. Every rank and worker gets the same number of
-samples: nobody waits for a rank that has run out.
+Samples are stored in a seeded shuffle, so sequential reads give a random order. Each epoch takes
+the shards in another order and starts at another sample. Every rank and worker gets the same number
+of samples, so no rank runs out early.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class StoredStream(IterableDataset[Any]):
     """An iterable dataset over stored samples; yields whole batches.
 
     Use it with ``DataLoader(stream, batch_size=None, num_workers=...)`` and call `set_epoch` before
-    each epoch, as with torch's ``DistributedSampler``; persistent workers see it too. If the count
-    does not divide by ranks x workers, the last few samples of an epoch's order are left out of it
-    (fewer than ranks x workers); each epoch leaves out others.
+    each epoch, as with torch's ``DistributedSampler``; persistent workers see it too. If the number
+    of samples is not a multiple of ranks x workers, the remainder at the end of an epoch's order is
+    left out; each epoch leaves out different samples.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ class StoredStream(IterableDataset[Any]):
     batch_size : int
         Samples per batch; a worker's last batch of an epoch may be smaller, equally for all.
     rank, world_size : int
-        Of this process among all that train together.
+        Rank of this process, and number of processes that train together.
     seed : int
-        Of the epochs' orders, 0 to 2**64-1.
+        Seed of the epochs' orders, 0 to 2**64-1.
 
     Raises
     ------
@@ -85,7 +85,7 @@ class StoredStream(IterableDataset[Any]):
         self._start = self._done = 0
 
     def state_dict(self) -> dict[str, int]:
-        """Return this worker's position: its epoch and the samples it has yielded in it."""
+        """Return this worker's position: the epoch and how many samples it has yielded."""
         return {"epoch": self.epoch, "done": self._done}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
@@ -96,7 +96,7 @@ class StoredStream(IterableDataset[Any]):
     def __iter__(self) -> Iterator[Batch]:
         """Yield this rank's and worker's batches of the epoch, from the resumed position."""
         positions = self._positions()
-        # A persistent worker's `_done` is that of an iteration that broke off.
+        # In a persistent worker, `_done` may be left over from an interrupted iteration.
         self._done, self._start = self._start, 0
         while self._done < len(positions):
             batch = self.dataset[positions[self._done : self._done + self.batch_size]]

@@ -1,4 +1,4 @@
-"""Depth of a batch of images: DenseDepth and Hugging Face models behind one estimator.
+"""Depth of image batches: DenseDepth and Hugging Face models behind one estimator.
 
 Names load on first use, so that ``import evafast.depth`` does not import torch.
 """
@@ -21,7 +21,7 @@ _MODULES = {
     "densedepth.weights": ("load_weights", "save_safetensors"),
 }
 
-__all__ = [  # noqa: RUF022 - in the order of the flow
+__all__ = [  # noqa: RUF022 - in order of use
     "DenseDepth", "DenseDepthConfig", "relative_depth", "load_weights", "save_safetensors",
     "DepthEstimator", "DepthMaps", "check_finite", "EncodedDepth", "encode", "decode",
 ]  # fmt: skip

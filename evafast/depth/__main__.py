@@ -195,14 +195,14 @@ def _codes16(maps: DepthMaps, estimator: DepthEstimator) -> tuple[NDArray[np.uin
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate(_Model):
-    """Compare with true depth by the NYU protocol."""
+    """Compare with ground truth by the NYU protocol."""
 
     folder: Positional[Path]
     """Holds images/ and depth/, or eigen_test_rgb.npy and eigen_test_depth.npy."""
     depth: str = "nyu"
     depth_input: int = 480
     crop: Literal["eigen", "none"] = "eigen"
-    """Pixels that count."""
+    """Region of the image that is evaluated."""
     no_mirror: bool = False
     """Do not average with the prediction for the mirrored image."""
 

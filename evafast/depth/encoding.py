@@ -4,7 +4,7 @@ minmax8
     Each image's minimum becomes 0 and its maximum 255; a code is ``floor(255 * t + 0.5)`` with
     ``t = (depth - low) / (high - low)``, all in float32. A constant map is all 0. Decoding gives
     ``low * (1 - t) + high * t`` with ``t = code / 255``: low and high come back exactly, everything
-    else within half a step, ``(high - low) / 510``, and float32 rounding.
+    else to within half a step, ``(high - low) / 510``, plus float32 rounding.
 metric16
     Whole millimetres in uint16, rounded half up. 0 means "no measurement" and encodes depths that
     are not positive or not finite; positive ones saturate at 1 mm and 65,535 mm. Every code decodes
@@ -29,14 +29,14 @@ _MILLIMETRES = 1000.0
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedDepth:
-    """Codes of a batch of depth maps, with what decoding needs."""
+    """Codes of a batch of depth maps, with everything needed to decode them."""
 
     codes: Tensor
     """uint8 or uint16, (N, H, W)."""
     low: Tensor
     """Smallest depth of each image before encoding, float32 (N,), in the estimator's unit."""
     high: Tensor
-    """The largest, likewise."""
+    """Largest depth of each image before encoding, float32 (N,), in the estimator's unit."""
     encoding: Encoding
     metres_per_unit: float | None = None
     """Metres in one unit of depth; None for minmax8 of a model with unknown scale."""
@@ -101,7 +101,7 @@ def encode(
 
 
 def decode(encoded: EncodedDepth) -> Tensor:
-    """Return depth, float32 (N, H, W), in the estimator's unit; accuracy: see the module."""
+    """Return depth, float32 (N, H, W), in the estimator's unit; the module states the accuracy."""
     if encoded.encoding == "minmax8":
         t = encoded.codes.float() / 255.0
         return encoded.low[:, None, None] * (1.0 - t) + encoded.high[:, None, None] * t

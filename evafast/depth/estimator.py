@@ -1,4 +1,4 @@
-"""Estimate the depth of a batch of images with any model of the registry."""
+"""Estimate the depth of a batch of images with any registered model."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class DepthMaps:
     """Depth of a batch."""
 
     depth: Tensor
-    """float32 (N, H, W), in units of `DepthEstimator.metres_per_unit`, of its ``kind``."""
+    """float32 (N, H, W), of the estimator's ``kind`` and in its unit."""
     finite: Tensor
-    """bool (N,): the network's output was finite; for `check_finite` once it is on the host."""
+    """bool (N,): whether the network's output was finite; pass it to `check_finite` on the host."""
 
 
 def check_finite(finite: Tensor | np.ndarray, names: Sequence[str]) -> None:
@@ -118,7 +118,7 @@ class DepthEstimator:
             Shorter side of the network's input, a multiple of 32; the longer side follows the
             aspect ratio. Depth is returned at the image's own size.
         compile : bool
-            Use ``torch.compile``: a minute at the start, worth it on long runs.
+            Use ``torch.compile``, which takes a minute at the start; worth it on long runs.
         offline : bool
             Never use the network.
         progress : callable, optional
@@ -201,8 +201,8 @@ class DepthEstimator:
     def _run(self, images: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         n, own, floating = len(images), images.shape[2:], images.is_floating_point()
         if n == 1 and self.device.type == "cpu":
-            # oneDNN has another kernel for one image, which rounds differently in fp32; run as
-            # two, an image has the same depth in any batch.
+            # For a single image, oneDNN has a kernel that rounds differently in fp32; run twice
+            # in one batch, the image has the same depth as in any other batch.
             images = images.expand(2, -1, -1, -1)
         if own != size:
             images = functional.interpolate(

@@ -1,4 +1,4 @@
-"""Metrics of depth, and the NYU protocol (mean with the mirrored image, Eigen crop) over a folder.
+"""Depth metrics, and the NYU protocol (mirrored averaging, Eigen crop) over a folder.
 
 A folder has either ``images/NAME.png|jpg`` beside ``depth/NAME.png`` (uint16 millimetres, 0 = no
 measurement) or ``depth/NAME.npy`` (float metres), or the arrays of the authors' test archive:
@@ -51,7 +51,7 @@ class DepthErrors:
     """Error sums of a stream of batches, from which both usual averages are computed.
 
     Papers differ: some pool all pixels, some average the metrics of each image. delta, rel and
-    log10 hardly differ between the two, rms does (0.55 against 0.47 for the authors' nyu.h5).
+    log10 hardly differ between the two, but rms does (0.55 against 0.47 for the authors' nyu.h5).
     """
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ def predict_metres(estimator: DepthEstimator, images: Tensor, *, mirrored: bool 
 def evaluate(
     estimator: DepthEstimator, folder: Path, *, crop: bool = True, mirrored: bool = True
 ) -> DepthErrors:
-    """Compare the estimator with the true depth of a folder (see the module).
+    """Compare the estimator with a folder's ground truth (see the module).
 
     ``crop`` counts the Eigen crop only, for which images must be 480 x 640; ``mirrored`` averages
     with the prediction for the mirrored image. `UsageError` if the folder has no pairs, or they do

@@ -24,7 +24,7 @@ MODELS = {
     "hf:": "evafast.depth.huggingface:HuggingFaceNetwork",
 }
 
-#: A side longer than this many times the shorter one is squeezed, to bound memory.
+#: Images with a larger aspect ratio are squeezed to this one, to bound memory.
 _MAX_ASPECT = 4
 
 
@@ -41,7 +41,7 @@ class Network(Protocol):
         """Return JSON-able values that distinguish this model from any other."""
 
     def size_for(self, height: int, width: int, input_size: int) -> tuple[int, int]:
-        """Return the (height, width) to which such an image is resized for the network."""
+        """Return the (height, width) to which an image of this size is resized."""
 
     def run(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return depth, float32 (N, h, w), and finite, bool (N,), of (N, 3, H, W) in 0..255."""

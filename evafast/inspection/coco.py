@@ -2,7 +2,7 @@
 
 One category, ``foreground``; one annotation per sample: the mask (coverage >= 128) as compressed
 run lengths by pycocotools, and its bounding box. Nothing is copied: file names point into the
-dataset, or name the member of a shard or archive.
+dataset, or name a member of a shard or archive.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 def coco_annotations(
     dataset: StoredDataset, stream: TextIO, advance: Callable[[int], object] = lambda count: None
 ) -> int:
-    """Write a dataset's annotations as COCO JSON and return how many there are.
+    """Write a dataset's annotations as COCO JSON and return their number.
 
-    A sample without a pixel of coverage >= 128 has none. Memory does not grow with the dataset.
-    `advance` is called with the number of samples just annotated.
+    A sample with no pixel of coverage >= 128 gets no annotation. Memory does not grow with the
+    dataset. `advance` is called with the number of samples just annotated.
     """
     if find_spec("pycocotools") is None:
         raise UsageError(

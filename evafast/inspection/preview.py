@@ -1,4 +1,4 @@
-"""``preview``: a contact sheet (PNG), and a page to browse samples (one HTML file)."""
+"""``preview``: a contact sheet (PNG) and a page for browsing samples (one HTML file)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MARGIN, _GAP, _CAPTION = 28, 6, 34
 
 
 class Shown(NamedTuple):
-    """One sample as a person looks at it: RGB images by heading, and a caption."""
+    """One sample for display: RGB images by heading, and a caption."""
 
     name: str
     caption: str
@@ -34,10 +34,10 @@ class Shown(NamedTuple):
 
 
 def write_preview(path: str, out: Path | None, *, sheet: int, page: int) -> tuple[Path, Path]:
-    """Draw a contact sheet of `sheet` samples and a page of `page`; return the files' paths.
+    """Draw a contact sheet of `sheet` samples and a page of `page` samples; return their paths.
 
-    `out` is their prefix, ``PATH-preview`` by default. Raises `UsageError` if there is no dataset,
-    or a file of either name exists or cannot be written.
+    `out` is their prefix, ``PATH-preview`` by default. Raise `UsageError` if there is no dataset,
+    or if either file exists or cannot be written.
     """
     dataset = open_dataset(path)
     name = path.rstrip("/").rpartition("/")[2]
@@ -135,7 +135,7 @@ def _fitting(draw: ImageDraw.ImageDraw, text: str, font: Font, width: float) -> 
 
 
 def html_page(shown: Sequence[Shown], title: str, properties: dict[str, str]) -> str:
-    """Return an HTML page with every image inside it, and the dataset's properties on top."""
+    """Return an HTML page with all images embedded and the dataset's properties at the top."""
     samples = []
     for s in shown:
         urls = {heading: _data_url(pixels) for heading, pixels in s.images.items()}

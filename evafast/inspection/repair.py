@@ -1,8 +1,8 @@
 """``repair``: regenerate exactly what is missing or damaged.
 
-A sample is a pure function of recipe and index, and the dataset holds its assets losslessly:
-repairing is the run once more, with all shards there but the damaged ones. Files that evafast did
-not write are never touched.
+A sample is a pure function of recipe and index, and the dataset holds its assets losslessly, so
+repairing is resuming the run with only the damaged shards missing. Files that evafast did not write
+are never touched.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RepairSources:
-    """Where to find what the dataset itself has lost: folders, model and device of its run.
+    """Where to find what the dataset has lost: the folders, model and device of its run.
 
-    By default the built-in pack, the model of the dataset's manifest and any device.
+    Defaults to the built-in pack, the model named in the manifest and any device.
     """
 
     backgrounds: Path | None = None
@@ -55,8 +55,8 @@ def repair(
 ) -> list[str]:
     """Repair what `verify` found; return what was regenerated.
 
-    Raises `UsageError` if something that is needed is missing; what was repaired until then stays
-    repaired. Raises `RunError` if regenerated files differ from the lost ones.
+    Raise `UsageError` if a source is missing; what was repaired before that stays repaired. Raise
+    `RunError` if regenerated files differ from the lost ones.
     """
     damaged = {finding.name for finding in report.damage}
     done = []
@@ -78,7 +78,7 @@ def repair(
         if shards and plan.codec.encoder != plan.encoder:
             raise UsageError(
                 f"encoder: expected {plan.encoder}, which made this dataset, got "
-                f"{plan.codec.encoder}, whose bytes differ; install that version and repair again"
+                f"{plan.codec.encoder}, whose bytes may differ; install the former and repair again"
             )
         depth = _original_depth(plan.depth, sources) if shards and plan.depth else None
         compositor = Compositor(bank, device="cpu", mask=plan.mask, parallel=False)
@@ -106,7 +106,7 @@ def _restore_manifest(store: Store) -> str:
 
 
 def _restore_assets(dataset: StoredDataset, files: Sequence[str], sources: RepairSources) -> None:
-    """Restore assets: a foreground from its mirror, anything else from the original folders."""
+    """Restore assets: a foreground from its mirror if intact, others from the original folders."""
     plan = dataset.plan
     originals: dict[str, NDArray[np.uint8]] = {}
     for file in files:

@@ -1,4 +1,4 @@
-"""``stats``: the table that the original exercise asks for, from the files themselves.
+"""``stats``: the table that the original exercise asks for, computed from the files.
 
 Every file is read and decoded once; sums are exact integers and memory stays flat.
 """
@@ -28,8 +28,8 @@ _AHEAD = 256
 class FolderStatistics:
     """Statistics of one kind of image.
 
-    `shapes` are (height, width, channels); pixel values are divided by `scale`, which makes them
-    of `unit` ``0..1`` or ``metres``.
+    `shapes` are (height, width, channels); pixel values are divided by `scale`, which gives
+    them the `unit` ``0..1`` or ``metres``.
     """
 
     sums: PixelSums = field(default_factory=PixelSums)
@@ -38,7 +38,7 @@ class FolderStatistics:
     unit: str = "0..1"
 
     def add(self, pixels: NDArray[Any]) -> None:
-        """Count one image."""
+        """Add one image."""
         self.sums += PixelSums.of(pixels)
         height, width = pixels.shape[:2]
         self.shapes.add((height, width, pixels.shape[2] if pixels.ndim == 3 else 1))
@@ -65,7 +65,7 @@ def statistics(
 ) -> dict[str, FolderStatistics]:
     """Read every image of a dataset; RunError if one is missing or does not decode.
 
-    Returns the statistics by folder: bg, fg, fg_bg, fg_bg_mask and, with depth, fg_bg_depth.
+    Return the statistics by folder: bg, fg, fg_bg, fg_bg_mask and, with depth, fg_bg_depth.
     `advance` is called with the number of samples just read.
     """
     fields = dataset.plan.fields

@@ -1,4 +1,4 @@
-"""``verify``: whether every file is there, intact, and what the recipe makes."""
+"""``verify``: check that every file exists, is intact and matches the recipe."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Finding:
     """A file, or sample, that is not as it should be.
 
     `kind` is missing, damaged, mismatch (intact, but not what the recipe makes) or unexpected;
-    regenerating `shard` repairs it.
+    regenerating `shard`, if any, repairs it.
     """
 
     kind: str
@@ -91,12 +91,12 @@ def verify(
             _check_file(store, report, record)
     for name in store.names():
         if name not in expected:
-            report.add("unexpected", name, "not part of this dataset; left alone")
+            report.add("unexpected", name, "not part of this dataset; left untouched")
     if not report.damage:
         dataset = StoredDataset(store)
         for name, pixels in exported_assets(dataset):
             if pixels is None:
-                report.add("mismatch", name, "not the asset that was read")
+                report.add("mismatch", name, "differs from the original asset")
         if decode:
             try:
                 table = statistics(dataset, advance)
@@ -117,9 +117,9 @@ def _check_manifest(store: Store, report: Report) -> Manifest | None:
         if not store.exists(name):
             report.add("missing", name, "not there")
         elif found is None:
-            report.add("damaged", name, "not what was written")
+            report.add("damaged", name, "differs from what was written")
     if manifest and copy and manifest != copy:
-        report.add("damaged", MANIFEST_COPY, "not the manifest's copy")
+        report.add("damaged", MANIFEST_COPY, "differs from the manifest")
     return manifest or copy
 
 
@@ -130,7 +130,7 @@ def _check_file(store: Store, report: Report, record: FileRecord, shard: int | N
     if size is None:
         report.add("missing", record.file, "not there", shard)
     elif record.sha256 is None:
-        return  # its checksum list is damaged, which is a finding of its own
+        return  # its checksum list is damaged, which is a separate finding
     elif record.offset is None and record.size not in (None, size):
         what = f"expected {record.size:,} bytes, got {size:,}"
         report.add("damaged", record.file, what, shard)
@@ -144,7 +144,7 @@ def _check_file(store: Store, report: Report, record: FileRecord, shard: int | N
 
 
 def exported_assets(dataset: StoredDataset) -> Iterator[tuple[str, NDArray[np.uint8] | None]]:
-    """Yield every file of ``bg/`` and ``fg/`` with its pixels, None if not as in the manifest."""
+    """Yield every file of ``bg/`` and ``fg/`` with its pixels, None if they are damaged."""
     for file, entry in dataset.plan.assets.items():
         pixels: NDArray[np.uint8] | None = None
         with suppress(RunError):
@@ -154,23 +154,23 @@ def exported_assets(dataset: StoredDataset) -> Iterator[tuple[str, NDArray[np.ui
 
 
 def pixels_sha256(pixels: NDArray[np.uint8]) -> str:
-    """Return the SHA-256 of an asset's pixels, as the manifest has it."""
+    """Return the SHA-256 of an asset's pixels, as in the manifest."""
     return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
 def exported_bank(dataset: StoredDataset) -> Bank:
-    """Return the bank a dataset was made from, from its own assets; UsageError if one is lost."""
+    """Return a dataset's bank, built from its own assets; `UsageError` if one is lost."""
     pixels: dict[str, list[NDArray[np.uint8]]] = {"bg": [], "fg": []}
     for file, image in exported_assets(dataset):
         if image is None:
             raise UsageError(
                 f"asset: expected {file} as it was written, got another or none; run "
-                "python -m evafast.inspect repair on the dataset first"
+                "evafast inspect repair on the dataset first"
             )
         pixels[file[:2]].append(image)
     plan = dataset.plan
     originals = [f.name for f in plan.foregrounds if not f.mirrored]
-    return Bank.from_arrays(  # of foregrounds, the second half was just seen to be the mirrors
+    return Bank.from_arrays(  # the second half of the foregrounds are the mirrors, verified above
         pixels["bg"], pixels["fg"][: len(originals)],
         background_names=[b.name for b in plan.backgrounds], foreground_names=originals,
     )  # fmt: skip
@@ -194,6 +194,6 @@ def _recomposite(dataset: StoredDataset, report: Report, count: int) -> None:
             expected = decode_image(codec.encode_images(made.image.numpy())[0], name)
         same = np.array_equal(mask, made.mask[0].numpy())
         if not same or (exact and not np.array_equal(image, expected)):
-            what = "not what the recipe and the assets make"
+            what = "differs from what the recipe and the assets give"
             report.add("mismatch", name, what, position // plan.samples_per_shard)
         report.recomposited += 1

@@ -1,1 +1,1 @@
-"""Sample index to placement, by random access."""
+"""From sample index to placement, with random access."""

@@ -1,4 +1,4 @@
-"""Check the indices of random access."""
+"""Check indices for random access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ShuffledOrder: a seeded permutation of any length, by random access."""
+"""ShuffledOrder: a seeded permutation of any length, with random access."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ShuffledOrder:
 
     An unbalanced Feistel network of six rounds permutes the cells of the smallest near-square
     rectangle with at least ``count`` cells; results past ``count`` are permuted again (cycle
-    walking). Neither construction nor access takes time or memory that grows with ``count``, which
-    is at least 1. The seed is 0 to 2**64-1.
+    walking). The time and memory of construction and access do not grow with ``count``, which is
+    at least 1. The seed is 0 to 2**64-1.
     """
 
     count: int

@@ -22,9 +22,9 @@ _HALF = np.uint64(32)
 def philox4x32(
     counter: tuple[NDArray[np.integer] | int, ...], key: tuple[int, int]
 ) -> tuple[NDArray[np.uint64], ...]:
-    """Return four 32-bit random words for each counter, of the counters' broadcast shape.
+    """Return four 32-bit random words per counter, in the counters' broadcast shape.
 
-    A counter is four words in 0 to 2**32-1, lowest first: integers or arrays. A key is two.
+    A counter is four words, integers or arrays in 0 to 2**32-1, lowest first; a key is two.
     """
     x0, x1, x2, x3 = np.broadcast_arrays(*(np.asarray(word, dtype=np.uint64) for word in counter))
     k0, k1 = key

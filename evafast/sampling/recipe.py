@@ -1,8 +1,8 @@
-"""Recipe: sample index -> background, foreground and where to paste it.
+"""Recipe: from a sample index to a background, a foreground and where to paste it.
 
 The index is row-major over ``(background, foreground, placement)``. The position is drawn by Philox
-with the seed as key and the index as counter, so any sample can be made alone, in any order, on any
-machine.
+with the seed as key and the index as counter, so any sample can be made on its own, in any order,
+on any machine.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Placements:
     background, foreground : ndarray of int32, shape (n,)
         Indices into the bank's backgrounds and foregrounds, mirrors included.
     placement : ndarray of int32, shape (n,)
-        Which of the draws for this pair, from 0.
+        Number of the draw for this pair, from 0.
     left, top : ndarray of int32, shape (n,)
         Top left corner of the foreground on the canvas, in pixels.
     width, height : ndarray of int32, shape (n,)
@@ -135,7 +135,7 @@ class Recipe:
 
     @cached_property
     def order(self) -> ShuffledOrder:
-        """The seeded shuffle in which samples are written, so any prefix is a fair mix."""
+        """The seeded order in which samples are written; any prefix of it is a fair mix."""
         return ShuffledOrder(len(self), self.seed)
 
     def __getitem__(self, which: int | slice | ArrayLike) -> Placements:

@@ -1,1 +1,1 @@
-"""Console, clocks and threads: what every command shares."""
+"""Console, command lines, devices, threads and timing, which every command shares."""

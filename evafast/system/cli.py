@@ -1,4 +1,4 @@
-"""Command lines from dataclasses: options, defaults and help are written once, in the config."""
+"""Build command lines from dataclasses, which state options, defaults and help once."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def _size(text: str) -> tuple[int, int]:
 def parse(
     config: Any, arguments: Sequence[str] | None = None, *, prog: str, description: str
 ) -> Any:
-    """Return the config that command line arguments describe, or raise a UsageError of one line.
+    """Return the config that command line arguments describe, or raise a one-line `UsageError`.
 
-    `config` is a dataclass whose docstring documents its fields, or a union of them: subcommands.
-    Fields of nested dataclasses become options of the same level.
+    `config` is a dataclass whose docstring documents its fields, or a union of them (subcommands).
+    Fields of nested dataclasses become options on the same level.
     """
     errors = io.StringIO()
     try:
@@ -66,7 +66,7 @@ def parse(
 
 
 def _usage_error(stop: SystemExit, printed: str, prog: str) -> UsageError:
-    """Return the config's own error, or the first paragraph that tyro printed below its title."""
+    """Return the config's own error, or the first paragraph tyro printed below its title."""
     cause: BaseException | None = stop
     while cause is not None:
         if isinstance(cause, UsageError):

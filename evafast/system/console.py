@@ -24,10 +24,10 @@ def run_command(command: Callable[[], None], *, resumes: bool = False) -> int:
     """Run a command and return its exit code.
 
     0 done; 1 failed while running; 2 wrong usage or unusable input; 130 interrupted. Errors that
-    a user or the machine causes end in one line, never in a traceback. With `resumes`, the line
+    the user or the machine causes print one line, never a traceback. With `resumes`, the message
     after an interrupt says that the same command resumes.
     """
-    with suppress(ValueError):  # outside the main thread the caller's handlers stay
+    with suppress(ValueError):  # outside the main thread, the caller's handlers stay
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # batch systems send it
     try:
         command()
@@ -42,7 +42,7 @@ def run_command(command: Callable[[], None], *, resumes: bool = False) -> int:
         print("error: out of memory; lower --batch-size", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        sys.stderr.close()  # or Python reports the closed pipe once more on exit
+        sys.stderr.close()  # otherwise Python reports the closed pipe again on exit
         return 1
     except OSError as error:
         print(f"error: {error.strerror or error}: {quoted(error.filename or '')}", file=sys.stderr)
@@ -51,7 +51,7 @@ def run_command(command: Callable[[], None], *, resumes: bool = False) -> int:
 
 
 def set_up_logging(*, quiet: bool) -> None:
-    """Print the package's warnings as ``warning: ...`` lines; with `quiet` only its errors."""
+    """Print the package's warnings as ``warning: ...`` lines; with `quiet`, only its errors."""
     log = logging.getLogger("evafast")
     for handler in list(log.handlers):
         if isinstance(handler, _LineHandler):
@@ -66,7 +66,7 @@ class _LineHandler(logging.Handler):
 
 
 class Console:
-    """Prints lines and progress, or with `quiet` nothing."""
+    """Prints lines and progress; with `quiet`, nothing."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
@@ -81,8 +81,8 @@ class Console:
     ) -> tqdm[Any]:
         """Return a progress bar: a context manager with ``update(count)``, safe in any thread.
 
-        On a terminal it is redrawn in place; in a log it is a line every few seconds. `initial`
-        units were done in earlier runs: the rate leaves them out. The unit ``B`` counts bytes.
+        On a terminal it is redrawn in place; in a log it is a line every few seconds. The `initial`
+        units, done in earlier runs, do not count towards the rate. The unit ``B`` counts bytes.
         """
         from tqdm import tqdm
 
@@ -101,7 +101,7 @@ class Console:
 
 
 class _LineStream:
-    """Standard error for tqdm in a log: what it would redraw becomes a line."""
+    """Standard error for tqdm in a log: each redraw becomes a line."""
 
     def write(self, text: str) -> None:
         if line := text.strip():

@@ -1,4 +1,4 @@
-"""One parser for ``--device``: compositing, depth and training all read it here."""
+"""The one parser for ``--device``, used by compositing, depth and training."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """Return a device of this machine; a CUDA device always with its index.
+    """Return a device of this machine; a CUDA device always has its index.
 
     Parameters
     ----------
     device : str or torch.device
-        ``auto`` (``cuda:0`` where torch sees a GPU, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
+        ``auto`` (``cuda:0`` if torch sees a GPU, or else ``cpu``), ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises
     ------

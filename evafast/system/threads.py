@@ -1,4 +1,4 @@
-"""Threads: how many cores there are, and how idle OpenMP threads wait."""
+"""The number of usable cores, and how idle OpenMP threads wait."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def usable_cores() -> int:
 def limit_openmp_spinning() -> None:
     """Make idle OpenMP threads sleep after a short spin; call this before torch is imported.
 
-    A depth network on the CPU runs beside encoder threads. With OpenMP's default its idle threads
-    spin on the cores that those need. Settings of the user's environment win.
+    A depth network on the CPU runs beside encoder threads. By OpenMP's default, its idle threads
+    spin on the cores that the encoders need. Variables the user has set take precedence.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"

@@ -1,4 +1,4 @@
-"""StepTimer: how long each step of a run takes, so that a user sees what limits it."""
+"""StepTimer: how long each step of a run takes, to show what limits it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class StepTimer:
     """Adds up the working seconds of named steps over all threads.
 
-    A step's share is its working time over the time its workers had: at 1.0 it set the pace.
+    A step's share is its working time over its workers' available time; at 1.0 it set the pace.
     """
 
     def __init__(self) -> None:
@@ -27,12 +27,12 @@ class StepTimer:
         self._start = time.perf_counter()
 
     def set_workers(self, step: str, count: int) -> None:
-        """Set the number of a step's workers, 1 by default."""
+        """Set a step's number of workers, which defaults to 1."""
         self._workers[step] = count
 
     @contextmanager
     def __call__(self, step: str) -> Iterator[None]:
-        """Count the time inside the ``with`` block as work of a step."""
+        """Count the time inside the ``with`` block towards a step."""
         start = time.perf_counter()
         try:
             yield
@@ -41,9 +41,9 @@ class StepTimer:
 
     @contextmanager
     def on(self, device: torch.device, step: str) -> Iterator[None]:
-        """Count work done on the CPU, or queued on a CUDA device's current stream.
+        """Time a step's work on the CPU, or as queued on a CUDA device's current stream.
 
-        Queued work is timed by events, which `shares` reads; nothing waits for the device here.
+        Queued work is timed by events that `shares` reads; this does not wait for the device.
         """
         if device.type != "cuda":
             with self(step):
@@ -60,17 +60,17 @@ class StepTimer:
             self._queued.append((step, start, end))
 
     def add(self, step: str, seconds: float) -> None:
-        """Count seconds that were measured elsewhere."""
+        """Count seconds measured elsewhere towards a step."""
         with self._lock:
             self._seconds[step] += seconds
 
     @property
     def elapsed(self) -> float:
-        """Seconds since this timer was made."""
+        """Seconds since this timer was created."""
         return time.perf_counter() - self._start
 
     def shares(self) -> dict[str, float]:
-        """Return each step's busy share, 0..1, in the order in which steps first worked."""
+        """Return each step's busy share, 0..1, in the order in which the steps first ran."""
         elapsed = self.elapsed
         queued, self._queued = self._queued, []
         for step, start, end in queued:

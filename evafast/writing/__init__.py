@@ -1,4 +1,4 @@
-"""How a dataset is made: `generate` runs what a `GenerateConfig` describes."""
+"""Making a dataset: `generate` runs what a `GenerateConfig` describes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["GenerateConfig", "GenerateResult", "generate"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name, and what it needs, on first use."""
+    """Import a name on first use."""
     if name not in __all__:
         raise AttributeError(f"module 'evafast.writing' has no attribute {name!r}")
     module = "config" if name == "GenerateConfig" else "job"

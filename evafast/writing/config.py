@@ -21,11 +21,11 @@ class GenerateConfig:
     Attributes
     ----------
     backgrounds : Path or None
-        Folder of photographs (default: the built-in pack).
+        Folder of background images (default: the built-in pack).
     foregrounds : Path or None
-        Folder of cut-outs with alpha.
+        Folder of foreground images with alpha.
     out : str
-        Folder or fsspec address (s3://...).
+        Output folder or fsspec address (s3://...).
     device : str
         auto, cpu, cuda or cuda:N.
     backend : str
@@ -33,7 +33,7 @@ class GenerateConfig:
     placements : int
         Positions per pair of background and foreground.
     seed : int
-        Of positions and order, 0 to 2**64-1.
+        Seed of positions and order, 0 to 2**64-1.
     limit : int or None
         Write only the first N samples of the shuffled order.
     layout : str
@@ -45,15 +45,15 @@ class GenerateConfig:
     depth_encoding : str
         minmax8 (8 bits per image) or metric16 (millimetres).
     depth_input : int
-        Side in pixels at which the network sees the composites.
+        Side in pixels of the depth network's input.
     precision : str
-        Of the network: auto, fp32, bf16 or fp16.
+        Precision of the depth network: auto, fp32, bf16 or fp16.
     compile : bool
-        torch.compile the network; worth it on long runs.
+        Use torch.compile on the depth network; worth it on long runs.
     batch_size : int or None
-        Samples per batch (default: by device).
+        Samples per batch (default: depends on the device).
     workers : int
-        Encoder threads; 0 means one per core.
+        Number of encoder threads; 0 means one per core.
     samples_per_shard : int
         Samples per shard: the unit of writing and resuming.
     quiet : bool
@@ -100,10 +100,10 @@ class GenerateConfig:
         check_seed(self.seed)
 
     def batch_size_on(self, device_type: str) -> int:
-        """Return the batch size: as given, or one that suits the device.
+        """Return the batch size as given, or one that suits the device.
 
-        A CPU network takes seconds for what a kernel does in milliseconds, so its batches are
-        small: progress shows, and an interrupt takes effect soon.
+        A network on the CPU takes seconds per batch where a kernel takes milliseconds, so its
+        batches are small: progress shows, and an interrupt takes effect soon.
         """
         if self.batch_size is not None:
             return self.batch_size

@@ -1,4 +1,4 @@
-"""Samples on the host -> encoded files and what is recorded of them, in an encoder thread."""
+"""Encode samples on the host into files and metadata; runs in encoder threads."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from evafast.sampling.recipe import Placements
 
 IN_CACHE = 8
-"""Samples summed and encoded together: few enough to stay in the core's cache meanwhile."""
+"""Samples summed and encoded together: few enough to stay in the core's cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostSamples:
-    """Samples in host memory: (n, height, width[, 3]), and (n,) for what each sample has one of.
+    """Samples in host memory: (n, height, width[, 3]), or (n,) where each sample has one value.
 
-    `codes` is encoded depth, `low` and `high` each sample's smallest and largest depth.
+    `codes` is encoded depth; `low` and `high` are each sample's smallest and largest depth.
     """
 
     placements: Placements
@@ -43,17 +43,17 @@ class HostSamples:
 
 @dataclass
 class SliceMetadata:
-    """What is recorded of samples besides their files; adds up over slices, in order.
+    """What is recorded about samples besides their files; slices are added up in order.
 
-    Pixel sums by folder (``fg_bg``, ...), and the smallest and largest depth of each sample, shape
-    (n, 2), empty without depth.
+    `sums` are pixel sums by folder (``fg_bg``, ...); `depth_range` is the smallest and largest
+    depth of each sample, shape (n, 2), empty without depth.
     """
 
     sums: dict[str, PixelSums] = field(default_factory=dict)
     depth_range: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 2), np.float32))
 
     def __add__(self, later: SliceMetadata) -> SliceMetadata:
-        """Return the metadata of both, `later` after this."""
+        """Return the metadata of both, in order."""
         sums = dict(self.sums)
         for name, values in later.sums.items():
             sums[name] = sums.get(name, PixelSums()) + values
@@ -74,7 +74,7 @@ class SliceMetadata:
 
 
 class SampleEncoder:
-    """Encodes samples of a plan; safe in any thread."""
+    """Encodes samples of a plan; thread-safe."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan, self._codec, self._names = plan, plan.codec, plan.names
@@ -122,9 +122,9 @@ class SampleEncoder:
     def _records(
         self, placements: Placements, names: list[str], depth_range: NDArray[np.float32]
     ) -> Iterator[bytes]:
-        """Yield one JSON object per sample: the columns of samples.csv, its index, its depths.
+        """Yield one JSON object per sample: the columns of samples.csv, its index and depth range.
 
-        Formatted as text, not serialized: a serializer holds the GIL for longer.
+        They are formatted as text because a serializer holds the GIL for longer.
         """
         p = placements
         bgs, fgs = self._assets_in_records

@@ -1,4 +1,4 @@
-"""The main job: options in, a finished dataset and its measurements out."""
+"""The job behind ``evafast generate``: from options to a finished dataset and measurements."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class GenerateResult:
     ----------
     manifest : Manifest
     samples : int
-        Samples written by this call; fewer than the dataset has if it resumed another.
+        Samples written by this call; fewer than the dataset has if it resumed a run.
     seconds : float
-        From opening the dataset to its manifest.
+        From opening the dataset to writing its manifest.
     loading_seconds : float
-        Before that: decoding and preprocessing assets, loading the depth network.
+        Before that, for decoding and preprocessing assets and loading the depth network.
     shares : dict of str to float
         Busy share of each step, 0..1; see `StepTimer.shares`.
     """
@@ -52,7 +52,7 @@ class GenerateResult:
 def generate(
     config: GenerateConfig, console: Console | None = None, *, bank: Bank | None = None
 ) -> GenerateResult:
-    """Make a dataset, or finish one that was begun with the same options.
+    """Make a dataset, or resume one started with the same options.
 
     With depth on the CPU, set ``OMP_WAIT_POLICY=PASSIVE`` before torch is imported, as the command
     does: idle threads of the network otherwise spin on the encoders' cores.
@@ -61,16 +61,16 @@ def generate(
     ----------
     config : GenerateConfig
     console : Console, optional
-        Quiet by default.
+        Defaults to a quiet one.
     bank : Bank, optional
-        Loaded from the config's folders by default.
+        Defaults to the bank of the config's folders.
 
     Raises
     ------
     UsageError
-        Wrong options or unusable input; nothing was written.
+        If an option is wrong or an input unusable; nothing was written.
     RunError
-        A failure while running; the same call resumes.
+        If the run fails; the same call resumes it.
     """
     started = time.perf_counter()
     console = console or Console(quiet=True)
@@ -88,7 +88,7 @@ def generate(
     plan = make_plan(config, bank, recipe, depth, samples=samples, batch_size=batch_size)
     compositor = Compositor(
         bank, backend=choice.backend, device=choice.device, mask=config.mask,
-        parallel=depth is not None,  # without depth, encoder threads have the other cores
+        parallel=depth is not None,  # without depth, encoder threads use the other cores
     )  # fmt: skip
     compositor(recipe[:1])  # loads the kernels
     loading_seconds = time.perf_counter() - started
@@ -117,12 +117,12 @@ def generate(
 def write_missing(
     run: Run, pipeline: Pipeline, *, workers: int, batch_size: int, console: Console
 ) -> Manifest:
-    """Write the shards a run lacks, and all the rest; return the manifest."""
+    """Write a run's missing shards and all other files; return the manifest."""
     plan, recipe, timer = run.plan, pipeline.recipe, pipeline.timer
     pool = None
     if pipeline.compositor.device.type == "cpu":
-        # A depth network takes all cores in step: an encoder beside it holds up the others, so
-        # with depth a single set of buffers makes them take turns.
+        # A depth network uses all cores in lockstep, and an encoder on one of them holds up the
+        # others: with depth, a single set of buffers makes them take turns.
         pool = BufferPool(pipeline.compositor, batch_size, 1 if pipeline.depth else 3)
     with timer("assets"):
         run.write_assets(pipeline.bank)

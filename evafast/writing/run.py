@@ -1,4 +1,4 @@
-"""Run: a dataset being written or repaired: plan, journal of shards, resume, manifest last."""
+"""Run: write, resume or repair a dataset, with a journal of shards and the manifest last."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ def _journal_name(shard: int) -> str:
 
 
 class Run:
-    """Writes a dataset by its plan, resumes one, or repairs a finished one.
+    """Writes or resumes a dataset by its plan, or repairs a finished one.
 
-    A context manager: it holds the dataset's lock. Entering it raises UsageError, and touches
-    nothing, if the store holds anything but this very run or another run is writing it.
+    A context manager that holds the dataset's lock. Entering it raises `UsageError`, and touches
+    nothing, if the store holds anything but this run or another process is writing to it.
 
     Attributes
     ----------
     complete : bool
         Whether the dataset is finished, with nothing to repair.
     manifest : Manifest or None
-        Of a dataset that is, or once was, finished.
+        The manifest, if the dataset is or once was finished.
     """
 
     def __init__(self, store: Store, plan: Plan, damaged: Collection[int] | None = None) -> None:
-        """Write `plan` to a store; `damaged` makes it a repair of these shards."""
+        """Write `plan` to a store or, if `damaged` is given, repair these shards."""
         self.store, self.plan = store, plan
         self.format = open_format(store, plan)
         self.complete = False
@@ -96,22 +96,22 @@ class Run:
 
     @property
     def samples_written(self) -> int:
-        """Samples in the shards that are there."""
+        """Samples in the shards already written."""
         return sum(record.count for record in self._records.values())
 
     def check(self, shard: Shard, files: tuple[FileRecord, ...]) -> None:
-        """Refuse, in a repair, a shard that differs from the one it replaces."""
+        """In a repair, refuse a shard that differs from the one it replaces."""
         if self.manifest is None:
             return
         for made, lost in zip(files, self.manifest.shards[shard.number].files, strict=True):
             if made.sha256 != lost.sha256:
                 raise RunError(
-                    f"{made.file}: expected shard {shard.number} as it was, got other bytes; depth "
-                    "rounds differently on another kind of machine: repair where it was made"
+                    f"{made.file}: expected shard {shard.number} as it was, got other bytes; "
+                    "repair it where it was made: depth rounds differently elsewhere"
                 )
 
     def record(self, shard: Shard, files: tuple[FileRecord, ...], metadata: SliceMetadata) -> None:
-        """Record a committed shard; from here on a resumed run skips it."""
+        """Record a committed shard, which a resumed run then skips."""
         record = ShardRecord(number=shard.number, count=len(shard), files=files)
         if self.manifest is None:
             entry = {**record.to_json(), "facts": metadata.to_json()}
@@ -120,7 +120,7 @@ class Run:
         self._metadata[shard.number] = metadata
 
     def write_assets(self, bank: Bank) -> None:
-        """Write what needs no sample: the assets, lossless, and the list of samples."""
+        """Write the lossless assets and the list of samples."""
         names = self.plan.names
         foregrounds = (bank.foreground(i) for i in range(bank.foreground_count))
         for file, pixels in (
@@ -132,13 +132,13 @@ class Run:
 
     def _write_asset(self, file: str, pixels: NDArray[np.uint8]) -> None:
         if self.manifest is not None:
-            return  # in a repair they are intact; another OpenCV would write other bytes
+            return  # intact in a repair; another OpenCV version might write other bytes
         data = encode_asset(pixels)
         if not self.store.exists(file) or self.store.read(file) != data:
             self.store.write(file, data)
 
     def finish(self, bank: Bank) -> Manifest:
-        """Write what is left, the manifest last; return the manifest."""
+        """Write the remaining files, the manifest last; return the manifest."""
         records = [self._records[number] for number in range(self.plan.shard_count)]
         shards, archives = self.format.finish(records)
         metadata = [self._metadata[n] for n in sorted(self._metadata)]
@@ -177,7 +177,7 @@ class Run:
         return FileRecord(file=name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
     def _statistics(self, name: str, sums: PixelSums) -> dict[str, Any]:
-        """Return mean and deviation: of 0..1, or of metres if depth is stored in millimetres."""
+        """Return mean and deviation in 0..1, or in metres for depth stored in millimetres."""
         in_metres = name == FOLDERS["depth"] and self.plan.depth_encoding == "metric16"
         scale = 1000.0 if in_metres else 255.0
         return {
@@ -186,14 +186,14 @@ class Run:
         }  # fmt: skip
 
     def _refuse_unexpected_files(self) -> None:
-        """Refuse, before anything is written, a folder that evafast did not begin."""
+        """Before anything is written, refuse a folder that evafast did not create."""
         if any(self.store.exists(name) for name in (_PLAN, MANIFEST_COPY)):
             return
         if intact_manifest(self.store, MANIFEST) is not None:
             return
         if unexpected := self.store.names():
             raise UsageError(
-                f"out: expected an empty folder or this very run, got {quoted(self.store)} with "
+                f"out: expected an empty folder or this run's, got {quoted(self.store)} with "
                 f"{len(unexpected)} other files, first {quoted(unexpected[0])}; choose another "
                 "--out"
             )
@@ -223,7 +223,7 @@ class Run:
             ) from None
 
     def _read_journal(self) -> None:
-        """Take in the shards that are really there; the others are written again."""
+        """Accept the journal's shards whose files are there; the others are written again."""
         for number in range(self.plan.shard_count):
             if not self.store.exists(_journal_name(number)):
                 continue

@@ -1,4 +1,4 @@
-"""samples.csv: what was pasted where, one row per sample, in the order of writing."""
+"""samples.csv: what was pasted where, one row per sample, in writing order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROWS = 8192
 
 
 def write_samples_csv(store: Store, plan: Plan) -> None:
-    """Write samples.csv of a plan."""
+    """Write the samples.csv of a plan."""
     backgrounds = [_csv_field(entry.name) for entry in plan.backgrounds]
     foregrounds = [f"{_csv_field(e.name)},{e.mirrored:d}" for e in plan.foregrounds]
     with creating(store, SAMPLES_CSV) as file:
@@ -39,7 +39,7 @@ def write_samples_csv(store: Store, plan: Plan) -> None:
 
 
 def _csv_field(text: str) -> str:
-    """Return a file name as a CSV field: quoted if need be, undecodable bytes escaped."""
+    """Return a file name as a CSV field, quoted if necessary, with undecodable bytes escaped."""
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\r\n").writerow([text])
     return stream.getvalue()[:-2].encode("utf-8", "backslashreplace").decode()

@@ -1,9 +1,9 @@
-"""Sink: batches in, shards on disk out; encoding and writing overlap with compositing and depth.
+"""Sink: write batches as shards; encoding and writing overlap with compositing and depth.
 
 Encoder threads encode and pack slices of a batch (OpenCV and zlib-ng release the GIL). One writer
 thread appends them in order, so the bytes do not depend on the number of threads. A finished shard
 is flushed and renamed by a third thread while the next is being written. The number of slices
-under way is bounded: the slowest step sets the pace and memory stays flat.
+in flight is bounded: the slowest step sets the pace and memory stays flat.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from evafast.writing.transfer import HostBatch
 
 SLICE = 64
-"""Samples an encoder thread takes at a time, at most; small batches are shared evenly."""
+"""Most samples an encoder thread takes at a time; small batches are split evenly."""
 
 
 @dataclass
@@ -41,16 +41,16 @@ class _OpenShard:
 class Sink:
     """Encodes and writes batches, shard by shard.
 
-    Use it as a context manager: leaving it waits until everything is written or, after an error,
-    drops what is unfinished:
+    Use it as a context manager. Leaving it waits until everything is written or, after an error,
+    discards what is unfinished:
 
         with sink:
             with sink.shard(shard):
                 for batch in pipeline.batches(...):
                     sink.write(batch)
 
-    `workers` is the number of encoder threads; `on_samples` is called in the writer thread with the
-    number of samples just written.
+    `workers` is the number of encoder threads; `on_samples` is called in the writer thread with
+    the number of samples just written.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Sink:
 
     @contextmanager
     def shard(self, shard: Shard) -> Iterator[None]:
-        """Write the batches of the ``with`` block to a shard, which appears once they are there."""
+        """Write the ``with`` block's batches to a shard, which appears when they are complete."""
         self._raise_error()
         self._current = _OpenShard(shard, self._run.format.create(shard))
         self._uncommitted.append(self._current)
@@ -96,9 +96,9 @@ class Sink:
         self._submit(self._commit, self._current)
 
     def write(self, batch: Batch) -> None:
-        """Take a batch and release it once it is encoded; waits while too much is under way.
+        """Queue a batch, to be released once encoded; wait while too many slices are in flight.
 
-        Raises what encoding or writing an earlier batch raised.
+        Raise any error of encoding or writing an earlier batch.
         """
         current = self._current
         assert current is not None, "write inside `with sink.shard(...)`"
@@ -117,7 +117,7 @@ class Sink:
     def _submit(
         self, step: Callable[..., None], *arguments: Any, then: Callable[[], None] = lambda: None
     ) -> None:
-        """Queue a step of the writer thread; after an error the remaining steps are skipped."""
+        """Queue a step for the writer thread; after an error, the remaining steps are skipped."""
 
         def run_step() -> None:
             try:
@@ -176,7 +176,7 @@ class _Countdown:
         self._count, self._then, self._lock = count, then, threading.Lock()
 
     def done(self) -> None:
-        """Count one; the last one calls back."""
+        """Count one; the last call runs `then`."""
         with self._lock:
             self._count -= 1
             last = self._count == 0

@@ -1,7 +1,7 @@
-"""HostTransfer: batches from the device to host memory, with their depth encoded on the device.
+"""HostTransfer: copy batches to host memory, with their depth encoded on the device.
 
-On the CPU nothing is copied. On CUDA the copies go to pinned memory on a stream of their own while
-the next batch is composited; encoder threads wait for the copy's event, the main thread never.
+On the CPU nothing is copied. On CUDA the copies go to pinned memory on a separate stream while the
+next batch is composited; encoder threads wait for the copy's event, but the main thread never does.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from evafast.system.timing import StepTimer
 
 _PINNED = 3
-"""Sets of pinned buffers: batches that may be on their way at once."""
+"""Number of sets of pinned buffers, and so of batches in transfer at once."""
 
 
 @dataclass
 class HostBatch:
-    """A batch on its way to host memory, as encoder threads see it."""
+    """A batch being transferred to host memory, as encoder threads see it."""
 
     placements: Placements
     arrays: dict[str, NDArray[Any]]
@@ -45,7 +45,7 @@ class HostBatch:
 
 
 class HostTransfer:
-    """Brings batches to host memory."""
+    """Transfers batches to host memory."""
 
     def __init__(self, plan: Plan, timer: StepTimer) -> None:
         self._plan, self._timer = plan, timer
@@ -53,7 +53,7 @@ class HostTransfer:
         self._stream: torch.cuda.Stream | None = None
 
     def start(self, batch: Batch) -> HostBatch:
-        """Start a batch's transfer; waits while too many are on their way."""
+        """Start a batch's transfer; wait while too many are in progress."""
         tensors = {"image": batch.image.permute(0, 2, 3, 1), "mask": batch.mask[:, 0]}
         if batch.depth is not None:
             tensors |= self._encoded_depth(batch)

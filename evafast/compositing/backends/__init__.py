@@ -1,4 +1,4 @@
-"""Backends: each runs the pixel rule over a batch in its own way, and returns the same bytes.
+"""Backends: each applies the pixel rule to a batch in its own way and returns the same bytes.
 
 To add one, write a module with a class ``Backend`` (the protocol below) and register it, from
 inside or outside the package::
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Backend(Protocol):
-    """What the class ``Backend`` of a backend's module provides."""
+    """The interface of the class ``Backend`` in a backend's module."""
 
     device_type: str
     """``cpu`` or ``cuda``: where the output tensors must be."""

@@ -67,7 +67,7 @@ class Backend(CudaBackend):
             why = f"CuPy is built for CUDA {built}, but the driver supports CUDA {driver}"
             return f"{why}; {pip_line(driver)}"
         runtime.getDeviceCount()
-        cupy.cuda.nvrtc.getVersion()  # a library of its own, loaded on first use
+        cupy.cuda.nvrtc.getVersion()  # a separate library, loaded on first use
         return None
 
     def launch(self, rows: torch.Tensor, image: torch.Tensor, mask: torch.Tensor) -> None:

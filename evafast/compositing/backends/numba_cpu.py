@@ -1,7 +1,7 @@
 # mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code=call-arg
 """The CPU backend: one Numba kernel, parallel over samples.
 
-Between the rows of the foreground, the background is copied in runs as long as possible. Coverage
+Between the rows of the foreground, the background is copied in the longest possible runs. Coverage
 is stored once per channel, so that blending a row is one flat loop over bytes, which LLVM
 vectorizes.
 """
@@ -59,7 +59,7 @@ def _paste(sample, bank, placements, image, mask):  # pragma: no cover - compile
     matte_at, mattes_at = matte.ctypes.data, mattes.ctypes.data
     matte[:] = 0
     x, y, w, h = left[sample], top[sample], width[sample], height[sample]
-    count = np.uintp(3 * w)  # unsigned: Numba tests every signed index for its sign
+    count = np.uintp(3 * w)  # unsigned: Numba checks signed indices for negative values
     whole = count // _RUN * _RUN
     tail = count - _RUN if count > _RUN else np.uintp(0)
     done = 0  # pixels of the image written so far
@@ -69,7 +69,7 @@ def _paste(sample, bank, placements, image, mask):  # pragma: no cover - compile
         first = offsets[foreground[sample]] + row * w
         fg, bg = np.uintp(3 * first), np.uintp(3 * begin)
         _blend(coverage, colour, source, target, fg, bg, np.uintp(0), whole)
-        if whole < count:  # not byte by byte, but one more full run: some bytes twice
+        if whole < count:  # one more full run, which blends some bytes twice
             _blend(coverage, colour, source, target, fg, bg, tail, count)
         _copy(matte_at + begin, mattes_at + first, w)
         done = begin + w

@@ -1,5 +1,5 @@
 # mypy: allow-untyped-calls
-"""The second CUDA backend, for machines without CuPy: simpler than over.cu, therefore slower."""
+"""The second CUDA backend, for machines without CuPy: simpler than over.cu, and slower."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 THREADS = 256
 BLOCKS_PER_MULTIPROCESSOR = 8
-FEWEST_BLOCKS = 128  # Numba warns about smaller grids; blocks without work end at once
+FEWEST_BLOCKS = 128  # Numba warns about smaller grids; blocks without work exit at once
 
 
 def prepare(

@@ -2,7 +2,7 @@
 # (what the kernel calls exists only on the device; mypy sees Numba's stubs)
 """The Numba CUDA kernel; importing this module imports numba.cuda.
 
-A thread takes 8 bytes at a time and goes pixel by pixel where these touch the foreground. The pixel
+A thread takes 8 bytes at a time, and goes byte by byte where they touch the foreground. The pixel
 rule is `pixel.over` itself, compiled as a device function.
 """
 

@@ -1,4 +1,4 @@
-"""How the samples of a dataset lie in a store: one module per format, one line per format below.
+"""How samples are stored: one module per format, and one registry line per format below.
 
 A format writes, locates, checks and indexes its own samples; nothing else knows their names.
 """
@@ -27,7 +27,7 @@ FORMATS = {
 
 
 class EncodedSample(NamedTuple):
-    """The files of one sample; `depth` is None without depth, `record` is its JSON."""
+    """The encoded files of one sample; `depth` is None without depth, `record` is JSON."""
 
     name: str
     image: bytes
@@ -40,7 +40,7 @@ class ShardWriter(Protocol):
     """A shard being written; it appears as a whole when it is committed, or never."""
 
     def append(self, packed: Any) -> None:
-        """Append what `Format.pack` returned; in order, in one thread."""
+        """Append what `Format.pack` returned; called in order, in one thread."""
 
     def finish(self) -> tuple[FileRecord, ...]:
         """End the shard and return its files. Nothing appears yet."""
@@ -49,11 +49,11 @@ class ShardWriter(Protocol):
         """Make the shard appear, after `finish`."""
 
     def discard(self) -> None:
-        """Drop the shard; nothing of it stays under its name."""
+        """Discard what is not committed."""
 
 
 class ShardFiles:
-    """A `ShardWriter` of files that grow side by side; `names` in the store by name in records."""
+    """A `ShardWriter` of parallel files; `names` maps names in records to names in the store."""
 
     def __init__(self, store: Store, names: dict[str, str]) -> None:
         self._files = {record: store.create(name) for record, name in names.items()}
@@ -76,13 +76,13 @@ class ShardFiles:
             file.commit()
 
     def discard(self) -> None:
-        """Drop every file that is not committed."""
+        """Discard every file that is not committed."""
         for file in self._files.values():
             file.discard()
 
 
 class Format(Protocol):
-    """How samples lie in a store; subclasses inherit what suits one or more whole files per shard.
+    """How samples are stored; the inherited methods suit shards of one or more whole files.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ class Format(Protocol):
         return all(self._store.size(file.file) == file.size for file in record.files)
 
     def finish(self, records: Sequence[ShardRecord]) -> Finished:
-        """Write what is left when every shard is there.
+        """Write the remaining files once every shard is there.
 
         Returns
         -------
@@ -124,7 +124,7 @@ class Format(Protocol):
         return  # shards are files of their own
 
     def files(self, record: ShardRecord) -> Iterator[FileRecord]:
-        """Yield what every file of a shard, or its range of a shared file, must be."""
+        """Yield the record of every file of a shard, or of its range in a shared file."""
         yield from record.files
 
     def location(self, shard: Shard, name: str) -> dict[str, str]:

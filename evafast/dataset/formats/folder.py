@@ -1,4 +1,4 @@
-"""Format ``folder``: plain files, a folder of samples for every background.
+"""Format ``folder``: plain files, with one folder of samples per background.
 
 The files of a shard are staged, renamed one by one, then recorded with their checksums in a list
 that ``sha256sum -c`` reads.
@@ -57,7 +57,7 @@ class Folder(Format):
         return _StagedShard(self._store, shard)
 
     def is_complete(self, record: ShardRecord) -> bool:
-        """Look for the checksum list and every file in it, none of them empty."""
+        """Return whether the checksum list and every file in it exist and are not empty."""
         return super().is_complete(record) and all(
             self._store.size(name) for name in self._digests(record)
         )
@@ -68,10 +68,10 @@ class Folder(Format):
         return {name: digest for digest, _, name in pairs}
 
     def finish(self, records: Sequence[ShardRecord]) -> Finished:
-        """Flush the file system once; every file has its name by now.
+        """Flush the file system once; every file has its final name by now.
 
-        Flushing each shard would wait for whatever else the machine writes. A file that a power
-        cut leaves empty before this is found by `is_complete`, and its shard written again.
+        Flushing each shard would wait for everything else the machine writes. If a power cut leaves
+        a file empty before this, `is_complete` finds it and its shard is written again.
         """
         if isinstance(self._store, LocalStore):
             os.sync()
@@ -116,7 +116,7 @@ class _StagedShard:
         return "".join(f"{file.sha256}  {file.name}\n" for file in self._files).encode()
 
     def finish(self) -> tuple[FileRecord, ...]:
-        """Return the checksum list, which has all the rest."""
+        """Return the checksum list, which covers all other files."""
         text = self._text()
         digest = hashlib.sha256(text).hexdigest()
         return (FileRecord(file=self._listing, size=len(text), sha256=digest),)
@@ -138,4 +138,4 @@ class _StagedShard:
         os.rmdir(os.path.dirname(_staged(store, self._shard, "")))
 
     def discard(self) -> None:
-        """Leave what is staged: the next run overwrites it, and the finished one clears it."""
+        """Do nothing: the next run overwrites staged files, and a finished run clears them."""

@@ -1,6 +1,6 @@
 """Format ``webdataset``: tar shards that the webdataset library, wids and plain tar read.
 
-Headers are written directly: the standard library takes more time for them than a mask takes to
+Headers are written directly: the standard library takes longer to write one than a mask takes to
 encode. The bytes depend on nothing but the samples: fixed time, owner and mode.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _INDEX = "shards/index.json"
 _BLOCK = 512
 
-_HEADER = TarInfo().tobuf(USTAR_FORMAT)  # a plain file of nobody, mode 644, no time
+_HEADER = TarInfo().tobuf(USTAR_FORMAT)  # a plain file without owner or time, mode 644
 _OWNER, _TIME, _REST = _HEADER[100:124], _HEADER[136:148], _HEADER[156:]
 _HEADER_SUM = sum(_OWNER + _TIME + _REST) + sum(b" " * 8)  # the checksum counts as spaces
 
@@ -40,7 +40,7 @@ def _member(name: bytes, data: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 class WebDataset(Format):
-    """One tar per shard, the files of a sample side by side; see `Format`."""
+    """One tar file per shard, with each sample's files in a row; see `Format`."""
 
     index_files = (_INDEX,)
 
@@ -85,7 +85,7 @@ class WebDataset(Format):
         return {"file_name": file_name, "shard": _tar_name(shard.number)}
 
     def read(self, record: ShardRecord, row: int, name: str, field: str) -> bytes:
-        """Read a member; a shard's headers are walked once, when it is first read."""
+        """Read a member; a shard's headers are read once, on its first use."""
         (tar,) = record.files
         if record.number not in self._places:
             with self._store.open(tar.file) as stream:

@@ -1,8 +1,8 @@
-"""Format ``zip``: stored archives, made from segments so that a run can stop anywhere.
+"""Format ``zip``: stored archives, built from segments so that a run can stop at any point.
 
 A shard writes one segment per archive: local headers and data, end to end. When all shards are
-there the segments are joined and the central directory is appended. Nothing is compressed: JPEG
-and PNG already are.
+there, the segments are joined and the central directory is appended. Nothing is compressed again:
+JPEG and PNG already are.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def central_record(name: bytes, crc: int, size: int, offset: int) -> bytes:
 
 
 def end_records(count: int, start: int, size: int) -> bytes:
-    """Return what closes an archive whose central directory lies at `start`."""
+    """Return the end records of an archive whose central directory begins at `start`."""
     end64 = b""
     if count >= _FULL16 or start >= _FULL32 or size >= _FULL32:
         end64 = _END64.pack(
@@ -103,7 +103,7 @@ class Zip(Format):
         return sample_path(name, field, self._plan.image_suffix).partition("/")[2]
 
     def pack(self, shard: Shard, samples: Sequence[EncodedSample]) -> dict[str, bytes]:
-        """Return each archive's records of samples."""
+        """Return the samples' records by archive."""
         return {
             _archive(field): b"".join(
                 local_record(self._inner(s.name, field).encode("ascii"), getattr(s, field))
@@ -118,7 +118,7 @@ class Zip(Format):
         return ShardFiles(self._store, {a: _segment(a, shard.number) for a in archives})
 
     def is_complete(self, record: ShardRecord) -> bool:
-        """Compare the segments' sizes."""
+        """Return whether the segments are there, judged by their sizes."""
         return all(
             self._store.size(_segment(f.file, record.number)) == f.size for f in record.files
         )
@@ -165,7 +165,7 @@ class Zip(Format):
         return {"file_name": self._inner(name, "image"), "archive": _archive("image")}
 
     def read(self, record: ShardRecord, row: int, name: str, field: str) -> bytes:
-        """Read a member; a shard's headers are walked once, when it is first read."""
+        """Read a member; a shard's headers are read once, on its first use."""
         archive = _archive(field)
         if (record.number, field) not in self._places:
             file = next(f for f in record.files if f.file == archive)

@@ -1,1 +1,1 @@
-"""DenseDepth: network, weights and the readers of their files."""
+"""DenseDepth: the network, its weights and the readers of weights files."""

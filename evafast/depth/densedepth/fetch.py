@@ -1,4 +1,4 @@
-"""The authors' weights: fetched once into a cache folder, verified at every use.
+"""The authors' weights: fetched once into a cache folder and verified at every use.
 
 The folder is ``$EVAFAST_HOME/weights``, otherwise ``$XDG_CACHE_HOME/evafast/weights``, otherwise
 ``~/.cache/evafast/weights``. A file placed there by hand is used like a fetched one.
@@ -25,7 +25,7 @@ URL = "https://s3-eu-west-1.amazonaws.com/densedepth/{name}.h5"
 #: Names, with the size of each file in bytes if known.
 SIZES = {"nyu": 172_897_376, "kitti": None}
 
-#: After the first attempt; pooch waits 1, 2, 3 ... seconds before them.
+#: Retries after the first attempt; pooch waits 1, 2, 3 ... seconds before them.
 RETRIES = 3
 
 
@@ -117,7 +117,7 @@ def _verify(name: str, path: Path) -> None:
     record = path.with_name(path.name + ".sha256")
     digest = sha256_of(path)
     if not record.exists():
-        with suppress(OSError):  # a read-only cache that somebody else filled
+        with suppress(OSError):  # the cache may be read-only, filled by someone else
             part = record.with_name(f"{record.name}.{os.getpid()}-{threading.get_ident()}")
             part.write_text(f"{digest}  {path.name}\n", "ascii")
             part.replace(record)

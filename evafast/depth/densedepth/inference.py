@@ -31,7 +31,7 @@ from evafast.depth.densedepth.network import (
 from evafast.depth.densedepth.weights import load_weights
 from evafast.depth.models import Kind, LoadOptions, fitted_size
 
-#: A smaller BatchNorm scale does not move: dividing by it could overflow fp16.
+#: A smaller BatchNorm scale is not moved: dividing by it could overflow fp16.
 _MIN_MOVED_SCALE = 1 / 16
 
 
@@ -69,7 +69,7 @@ class ShiftReLU(nn.Module):
         self.shift = nn.Buffer((shift / self.moved).to(dtype)[None, :, None, None])
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a new tensor, dense, and channels_last where x is (or is a view of) one."""
+        """Return a new dense tensor, channels_last if x is one or is a view of one."""
         return torch.addcmul(self.shift, x, self.sign).relu_()
 
     def moved_into(self, weight: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ _BATCH_NORM = {
     "weight": "gamma", "bias": "beta", "running_mean": "moving_mean",
     "running_var": "moving_variance",
 }  # fmt: skip
-#: The same of Keras 3's numbered files, by how many tensors a layer has.
+#: The same for Keras 3's numbered tensors, by the number of tensors in a layer.
 _ROLES = {1: ("kernel",), 2: (*_CONVOLUTION.values(),), 4: (*_BATCH_NORM.values(),)}
 
 _OTHER, _SAVE = "use a file of DenseDepth", "save it again"

@@ -38,7 +38,7 @@ class DenseDepthConfig:
     reduction: float = 0.5
     """Fraction of the channels that a transition keeps, in (0, 1]."""
     decoder_width: int | None = None
-    """Channels of the decoder's ``conv2``, halved by each upsampling; None: as the encoder ends."""
+    """Channels of the decoder's ``conv2``, halved by each upsampling; None: the encoder's last."""
     inner_activation: bool = False
     """LeakyReLU between an upsampling's convolutions: none in nyu.h5, one in the later code."""
     align_corners: bool = True
@@ -53,7 +53,7 @@ class DenseDepthConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", tuple(self.blocks))
         counts = (*self.blocks, self.growth, self.stem, self.bottleneck)
-        # Exactly int: a bool is none, and a damaged file must not exhaust memory.
+        # Exactly int, not bool; the bound keeps a damaged file from exhausting memory.
         if len(self.blocks) != 4 or any(type(n) is not int or not 1 <= n <= 4096 for n in counts):
             raise UsageError(
                 f"blocks, growth, stem, bottleneck: expected 4 + 3 integers in 1..4096, got "

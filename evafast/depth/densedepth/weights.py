@@ -32,12 +32,12 @@ METRES_PER_UNIT = {"nyu": 10.0, "kitti": 80.0}
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """A network and what is known of its file."""
+    """A network and what is known about its file."""
 
     model: DenseDepth
     """float32, on the CPU, in eval mode."""
     sha256: str
-    """Of the file."""
+    """SHA-256 of the file."""
     metres_per_unit: float | None
     """Metres in one unit of relative depth, if known."""
 
