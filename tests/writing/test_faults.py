@@ -224,10 +224,11 @@ def test_the_lock_is_released_even_if_the_end_fails(here, tmp_path, monkeypatch)
         raise OSError(errno.EIO, "broken")
 
     monkeypatch.setattr(LocalStore, "clear_working_folder", fails)
-    with pytest.raises(RunError, match="broken"):
+    with pytest.raises(RunError, match="broken") as caught:
         here(tmp_path / "set")
     monkeypatch.undo()
     assert here(tmp_path / "set").samples == 0
+    assert caught.tb, "its frames kept the run, and the lock with it"
 
 
 def test_an_interrupt_while_the_last_samples_are_written_stops_every_thread(
@@ -242,13 +243,10 @@ def test_an_interrupt_while_the_last_samples_are_written_stops_every_thread(
 
     monkeypatch.setattr(SampleEncoder, "__call__", slowly)
     main = threading.main_thread().ident
-    timer = threading.Timer(0, lambda: None)
     shutdown = Sink.__exit__
 
     def interrupted(sink, *what):
-        nonlocal timer
-        timer = threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT))
-        timer.start()
+        threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT)).start()
         return shutdown(sink, *what)
 
     monkeypatch.setattr(Sink, "__exit__", interrupted)
