@@ -159,7 +159,7 @@ class LocalStore(_AnyStore):
 class RemoteStore(_AnyStore):
     """A folder at an fsspec address. Nothing locks it: only one run may write to it.
 
-    Raise `UsageError` if fsspec does not know the protocol or its package is missing.
+    Raise `UsageError` if fsspec cannot open it: unknown protocol, no package, no credentials.
     """
 
     def __init__(self, url: str) -> None:
@@ -171,7 +171,9 @@ class RemoteStore(_AnyStore):
 
         try:
             self._connected, self._root = fsspec.core.url_to_fs(self._place)
-        except (ValueError, ImportError) as error:
+            with suppress(OSError):
+                self._connected.info(self._root)  # without credentials it fails here
+        except Exception as error:  # every protocol's package has its own
             raise UsageError(
                 f"out: cannot open {quoted(self)}: {' '.join(str(error).split())}"
             ) from None

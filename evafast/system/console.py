@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -29,6 +31,9 @@ def run_command(command: Callable[[], None], *, resumes: bool = False) -> int:
     """
     with suppress(ValueError):  # outside the main thread, the caller's handlers stay
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # batch systems send it
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115 - None if closed
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names in a locale without their letters
     try:
         command()
     except EvafastError as error:

@@ -79,9 +79,9 @@ class Run:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self.complete:
-            self._clear()
-        self._stack.close()
+        with self._stack:
+            if self.complete:
+                self._clear()
 
     def _clear(self) -> None:
         """Clear the working folder of a finished dataset, except for the manifest's copy."""
@@ -199,7 +199,8 @@ class Run:
             )
 
     def _open(self) -> None:
-        if self.store.exists(MANIFEST) or self.store.exists(MANIFEST_COPY):
+        begun = self.store.exists(_PLAN)  # beside the copy alone: a run that ended between the two
+        if self.store.exists(MANIFEST) or (self.store.exists(MANIFEST_COPY) and not begun):
             self.manifest = read_manifest(self.store)
             self._refuse_difference(self.manifest.plan.to_json(), "holds")
             damaged, shards = self._damaged or (), self.manifest.shards
@@ -207,7 +208,7 @@ class Run:
             self.complete = self._damaged is None
             if not self.complete:
                 self.format.reopen(shards, damaged)
-        elif self.store.exists(_PLAN):
+        elif begun:
             self._refuse_difference(self._begun_plan(), "was begun with")
             self._read_journal()
         else:

@@ -77,6 +77,11 @@ class Sink:
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is not None:
             self._stop.set()
+        try:
+            self._writer.submit(int).result()  # Python forgets a thread whose join is interrupted
+        except KeyboardInterrupt as interrupt:
+            self._stop.set()
+            self._error = interrupt
         for pool in (self._encoders, self._writer, self._committer):
             pool.shutdown()
         if kind is None and self._error is None and self._committing is not None:

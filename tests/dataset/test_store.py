@@ -12,7 +12,7 @@ from commands import run
 from fsspec.implementations.memory import MemoryFileSystem
 from torch.utils.data import DataLoader
 
-from evafast import RunError, open_dataset
+from evafast import RunError, UsageError, open_dataset
 from evafast.dataset.manifest import Manifest, intact_manifest, write_manifest
 from evafast.dataset.naming import MANIFEST
 from evafast.dataset.store import LocalStore, RemoteStore, creating
@@ -145,3 +145,15 @@ def test_an_image_of_another_size_is_named(stored, tmp_path):
     Image.new("L", (5, 5)).save(name)
     with pytest.raises(RunError, match=rf"{name.stem} mask: expected it .* got \(5, 5\) pixels"):
         open_dataset(tmp_path / "set")[:]
+
+
+def test_missing_credentials_are_one_line(monkeypatch):
+    class NoCredentialsError(Exception):
+        pass
+
+    def info(files, path):
+        raise NoCredentialsError("Unable to locate\ncredentials")
+
+    monkeypatch.setattr(MemoryFileSystem, "info", info)
+    with pytest.raises(UsageError, match=r"out: cannot open 'memory://a': Unable to locate cred"):
+        RemoteStore("memory://a")

@@ -111,3 +111,21 @@ def test_an_unreadable_file_is_one_line(capsys, tmp_path):
     error = capsys.readouterr().err
     assert error.startswith("error: No such file or directory: '")
     assert error.count("\n") == 1
+
+
+def test_names_are_escaped_where_the_output_lacks_their_letters(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert module.run_command(lambda: print("\u00e9.txt")) == 0
+    stream.flush()
+    assert stream.buffer.getvalue() == b"\\xe9.txt\n"
+
+
+def test_a_closed_standard_error_is_no_failure(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+
+    def command():
+        with Console().progress("samples", 1) as bar:
+            bar.update(1)
+
+    assert module.run_command(command) == 0

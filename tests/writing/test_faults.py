@@ -1,14 +1,24 @@
 """A run may die at any moment, any way: the same command finishes it with the same bytes."""
 
+import errno
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 from commands import tree
+
+from evafast import RunError
+from evafast.assets.preprocess import AssetConfig
+from evafast.dataset.naming import MANIFEST
+from evafast.dataset.store import LocalStore
+from evafast.writing import GenerateConfig, generate
+from evafast.writing.encode import SampleEncoder
+from evafast.writing.sink import Sink
 
 ARGUMENTS = ["--placements", "60", "--canvas", "96", "--foreground-size", "60", "--min-foreground",
              "8x8", "--samples-per-shard", "40", "--depth", "none", "--batch-size", "16",
@@ -174,3 +184,76 @@ def test_a_read_only_place_is_one_line(folders, tmp_path):
     error = process.stderr.read()
     assert "Traceback" not in error
     assert error.splitlines()[-1].startswith("error: out: ")
+
+
+@pytest.fixture
+def here(folders):
+    """Runs the job in this process, into a folder, with the smallest options."""
+
+    def job(out):
+        return generate(GenerateConfig(
+            backgrounds=folders[0], foregrounds=folders[1], out=str(out), depth="none", limit=20,
+            samples_per_shard=10, assets=AssetConfig(canvas=96, foreground_size=60,
+                                                     min_foreground=(8, 8)),
+        ))  # fmt: skip
+
+    return job
+
+
+def test_a_run_that_ended_before_the_manifest_but_after_its_copy_resumes(
+    here, tmp_path, monkeypatch
+):
+    here(tmp_path / "whole")
+    write = LocalStore.write
+
+    def no_manifest(store, name, data):
+        if name == MANIFEST:
+            raise OSError(errno.ENOSPC, "full")
+        write(store, name, data)
+
+    monkeypatch.setattr(LocalStore, "write", no_manifest)
+    with pytest.raises(RunError, match="run the same command to resume"):
+        here(tmp_path / "set")
+    monkeypatch.undo()
+    here(tmp_path / "set")
+    assert tree(tmp_path / "set") == tree(tmp_path / "whole")
+
+
+def test_the_lock_is_released_even_if_the_end_fails(here, tmp_path, monkeypatch):
+    def fails(*arguments, **options):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(LocalStore, "clear_working_folder", fails)
+    with pytest.raises(RunError, match="broken") as caught:
+        here(tmp_path / "set")
+    monkeypatch.undo()
+    assert here(tmp_path / "set").samples == 0
+    assert caught.tb, "its frames kept the run, and the lock with it"
+
+
+def test_an_interrupt_while_the_last_samples_are_written_stops_every_thread(
+    here, tmp_path, monkeypatch
+):
+    here(tmp_path / "whole")
+    encode = SampleEncoder.__call__
+
+    def slowly(encoder, samples):
+        time.sleep(0.8)
+        return encode(encoder, samples)
+
+    monkeypatch.setattr(SampleEncoder, "__call__", slowly)
+    main = threading.main_thread().ident
+    shutdown = Sink.__exit__
+
+    def interrupted(sink, *what):
+        threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT)).start()
+        return shutdown(sink, *what)
+
+    monkeypatch.setattr(Sink, "__exit__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        here(tmp_path / "set")
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("evafast-")]
+    assert not (tmp_path / "set" / ".evafast" / "journal").exists()
+    monkeypatch.undo()
+    here(tmp_path / "set")
+    assert tree(tmp_path / "set") == tree(tmp_path / "whole")
